@@ -1,0 +1,108 @@
+"""Where output goes: a file that appears whole or not at all, or stdout."""
+
+import gzip
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from replyrank.data.errors import UsageError
+from replyrank.data.readers.formats import STANDARD_STREAM, is_gzip
+
+
+class Target:
+    """An output as bytes. As a context manager it commits, or on an error leaves nothing behind.
+
+    A file is written under another name in the same folder and renamed when it is complete.
+
+    Args:
+        path: a path, or ``-`` for stdout.
+        force: whether a file that is there may be replaced.
+        seekable: whether the writer asks for its position; stdout is then filled at the end.
+
+    Raises:
+        UsageError: if the file is there and ``force`` is not given, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, *, force: bool = False, seekable: bool = False) -> None:
+        self.name = "stdout" if str(path) == STANDARD_STREAM else str(path)
+        self._final: Path | None = None
+        self._part: Path | None = None
+        self._copy_to: BinaryIO | None = None
+        self._gzip: gzip.GzipFile | None = None
+        if str(path) == STANDARD_STREAM:
+            self._raw = cast("BinaryIO", sys.stdout.buffer)
+            if seekable:
+                self._copy_to = self._raw
+                self._raw = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
+        else:
+            self._raw = self._open(Path(path), force=force)
+        self.stream = self._raw
+        if str(path) != STANDARD_STREAM and is_gzip(path):
+            # No file name and no time in the header: the same rows give the same bytes.
+            self._gzip = gzip.GzipFile("", "wb", compresslevel=6, fileobj=self._raw, mtime=0)
+            self.stream = cast("BinaryIO", self._gzip)
+
+    def _open(self, path: Path, *, force: bool) -> BinaryIO:
+        final = path.resolve()
+        if final.is_dir():
+            message = f"{str(path)!r} is a folder; give a file"
+            raise UsageError(message)
+        if final.is_file() and not force:
+            message = f"{str(path)!r} is there already; give another name, or --force to replace it"
+            raise UsageError(message)
+        try:
+            if final.exists() and not final.is_file():
+                return final.open("wb")  # a device or pipe: nothing to rename
+            part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+            stream = part.open("xb")
+        except OSError as error:
+            message = f"{str(path)!r} cannot be written: {error.strerror}; "
+            message += "give a place in a folder that is there and writable"
+            raise UsageError(message) from error
+        self._final, self._part = final, part
+        return stream
+
+    def commit(self) -> None:
+        """Make the output appear."""
+        if self._gzip is not None:
+            self._gzip.close()
+        self._raw.flush()
+        if self._copy_to is not None:
+            self._raw.seek(0)
+            shutil.copyfileobj(self._raw, self._copy_to)
+            self._copy_to.flush()
+            self._raw.close()
+        if self._final is not None and self._part is not None:
+            os.fsync(self._raw.fileno())
+            self._raw.close()
+            self._part.replace(self._final)
+        elif self.name != "stdout":
+            self._raw.close()
+
+    def discard(self) -> None:
+        """Remove what was written; after a commit there is nothing left to remove."""
+        if self._gzip is not None:
+            self._gzip.close()
+        if self._copy_to is not None or self.name != "stdout":
+            self._raw.close()
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.discard()

@@ -1,0 +1,119 @@
+"""What a model says of messages: calibrated probabilities and what follows from them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from replyrank.data.vocabulary import (
+    INTENTS,
+    NEED_CELLS,
+    SENTIMENT_LABELS,
+    URGENCY_LEVELS,
+    Intent,
+    Review,
+    SentimentLabel,
+    UrgencyLevel,
+)
+
+FloatArray = npt.NDArray[np.float64]
+
+_HIGH: Final = UrgencyLevel.HIGH.value
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The scores of one message."""
+
+    intent: Intent
+    #: p of each intent, in the order of ``INTENTS``
+    p_intent: tuple[float, ...]
+    #: p(level is high or critical)
+    urgency: float
+    urgency_level: UrgencyLevel
+    #: p of each level, in the order of ``URGENCY_LEVELS``
+    p_urgency: tuple[float, ...]
+    #: p(positive) - p(negative), -1 to 1
+    sentiment: float
+    sentiment_label: SentimentLabel
+    #: p of each label, in the order of ``SENTIMENT_LABELS``
+    p_sentiment: tuple[float, ...]
+    #: the joint of intent and level, row-major, 16 cells that sum to 1
+    need: tuple[float, ...]
+    language: str | None
+    review: Review | None
+    model: str
+
+
+@dataclass(frozen=True)
+class ScoreBatch:
+    """The scores of n messages as columns: the form that bulk work uses."""
+
+    #: (n, 16), rows sum to 1: the joint of intent and urgency level
+    need: FloatArray
+    #: (n, 3), rows sum to 1
+    p_sentiment: FloatArray
+    #: n language codes (ISO 639-1), None where unknown
+    language: tuple[str | None, ...]
+    #: n reasons to look, None where there is none
+    review: tuple[Review | None, ...]
+    #: name and version of the model
+    model: str
+
+    def __post_init__(self) -> None:
+        n = len(self.language)
+        if self.need.shape != (n, NEED_CELLS) or self.p_sentiment.shape != (n, 3):
+            message = (
+                f"need {self.need.shape} and sentiment {self.p_sentiment.shape} "
+                f"do not fit {n} messages"
+            )
+            raise ValueError(message)
+
+    def __len__(self) -> int:
+        return len(self.language)
+
+    @cached_property
+    def p_intent(self) -> FloatArray:
+        """(n, 4): sums of the joint over levels."""
+        sums: FloatArray = self.need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
+        return sums
+
+    @cached_property
+    def p_urgency(self) -> FloatArray:
+        """(n, 4): sums of the joint over intents."""
+        sums: FloatArray = self.need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=1)
+        return sums
+
+    @cached_property
+    def urgency(self) -> FloatArray:
+        """(n,): p(level is high or critical)."""
+        sums: FloatArray = self.p_urgency[:, _HIGH:].sum(axis=1)
+        return sums
+
+    @cached_property
+    def sentiment(self) -> FloatArray:
+        """(n,): p(positive) - p(negative)."""
+        return self.p_sentiment[:, 2] - self.p_sentiment[:, 0]
+
+    def __getitem__(self, row: int) -> Score:
+        """One row as a ``Score``."""
+        return Score(
+            intent=INTENTS[int(self.p_intent[row].argmax())],
+            p_intent=tuple(self.p_intent[row].tolist()),
+            urgency=float(self.urgency[row]),
+            urgency_level=URGENCY_LEVELS[int(self.p_urgency[row].argmax())],
+            p_urgency=tuple(self.p_urgency[row].tolist()),
+            sentiment=float(self.sentiment[row]),
+            sentiment_label=SENTIMENT_LABELS[int(self.p_sentiment[row].argmax())],
+            p_sentiment=tuple(self.p_sentiment[row].tolist()),
+            need=tuple(self.need[row].tolist()),
+            language=self.language[row],
+            review=self.review[row],
+            model=self.model,
+        )
+
+    def __iter__(self) -> Iterator[Score]:
+        return (self[row] for row in range(len(self)))
