@@ -1,0 +1,153 @@
+"""Messages become items: what one customer writes about one matter is answered once.
+
+Messages belong together if they stand in the same thread, or if one author wrote them to one
+brand with no longer pause than the policy's window. In a public thread many people meet, each
+with a matter of their own: there a thread joins only what the same author wrote.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from replyrank.data.messages import Message
+from replyrank.data.vocabulary import Visibility
+from replyrank.pipeline.policy import FloatArray, Policy, Threads
+
+# Below this a probability is rounding, not evidence; it keeps likelihood ratios finite.
+_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is answered at once: one message, or several of one customer."""
+
+    #: of the first message; its row from 1 as ``row 7`` where it has none
+    id: str
+    #: positions of the messages among those given, first arrival first
+    rows: tuple[int, ...]
+    #: of the first unanswered message
+    arrival: datetime
+
+
+class _Joined:
+    """Union-find over rows."""
+
+    def __init__(self, n: int) -> None:
+        self._parent = list(range(n))
+
+    def root(self, row: int) -> int:
+        parent = self._parent
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    def join(self, row: int, other: int) -> None:
+        self._parent[self.root(row)] = self.root(other)
+
+
+def message_id(message: Message, row: int) -> str:
+    """The id of a message, or its row, counted from 1."""
+    return f"row {row + 1}" if message.id is None else message.id
+
+
+def group(messages: Sequence[Message], arrivals: Sequence[datetime], policy: Policy) -> list[Item]:
+    """Join n open messages into items.
+
+    Args:
+        messages: open messages, none of them answered.
+        arrivals: when each arrived, with time zones.
+        policy: the window, and what an unknown visibility counts as.
+
+    Returns:
+        the items by first arrival, then id; the same for any order of the messages.
+    """
+    order = sorted(
+        range(len(messages)), key=lambda row: (arrivals[row], message_id(messages[row], row), row)
+    )
+    joined = _Joined(len(messages))
+    last: dict[Hashable, int] = {}
+    window = timedelta(hours=policy.threads.window_hours)
+    for row in order:
+        thread, author = _thread_key(messages[row], policy), _author_key(messages[row])
+        if thread in last:
+            joined.join(row, last[thread])
+        if author in last and arrivals[row] - arrivals[last[author]] <= window:
+            joined.join(row, last[author])
+        last.update((key, row) for key in (thread, author) if key is not None)
+
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for row in order:
+        members[joined.root(row)].append(row)
+    # Members are filled in order of arrival, and so are the groups by their first message.
+    return [
+        Item(message_id(messages[rows[0]], rows[0]), tuple(rows), arrivals[rows[0]])
+        for rows in members.values()
+    ]
+
+
+def _thread_key(message: Message, policy: Policy) -> Hashable | None:
+    if message.thread is None:
+        return None
+    public = policy.visibility(message.channel, message.visibility) is Visibility.PUBLIC
+    writer = message.author if public else None
+    return ("thread", message.channel, message.brand, message.thread, writer)
+
+
+def _author_key(message: Message) -> Hashable | None:
+    if message.author is None:
+        return None
+    return ("author", message.brand, message.author)
+
+
+def fuse(posteriors: FloatArray, prior: FloatArray, threads: Threads) -> FloatArray:
+    """The class of an item after its last message, from the posteriors of its messages.
+
+    Bayesian change-point filter (Adams & MacKay 2007, arXiv:0710.3742) over the messages in
+    order. Let f be the posterior so far, s that of the next message alone, s / prior its
+    likelihood up to a constant. Either the matter is the same, and the text, which depends on
+    those before it, counts as a fraction c = ``independence`` of new evidence in log-odds; or,
+    with probability h = ``change``, it is closed or another, and the text speaks for itself:
+
+        f'_k  ~  (1 - h) * f_k * (s_k / prior_k) ** c  +  h * s_k
+
+    A text that contradicts what came before ("thanks, it works now") makes the second branch
+    likely; one that agrees ("still nothing!") sharpens the first.
+
+    Args:
+        posteriors: (m, 6), m >= 1 messages of one item in order, each from its own text.
+        prior: (6,), shares of the classes that the posteriors were calibrated with.
+        threads: the two numbers.
+
+    Returns:
+        (6,), summing to 1.
+    """
+    fused: FloatArray = posteriors[0]
+    for own in posteriors[1:]:
+        likelihood = np.maximum(own, _FLOOR) / np.maximum(prior, _FLOOR)
+        same = (1 - threads.change) * fused * likelihood**threads.independence
+        fused = same + threads.change * own
+        fused = fused / fused.sum()
+    return fused
+
+
+def evidence_rows(
+    rows: Sequence[int], texts: Sequence[str], scored: npt.NDArray[np.bool_]
+) -> list[int]:
+    """Those messages of an item whose text says something new.
+
+    A text sent twice is no new evidence, and one that could not be scored is none; if nothing
+    is left, the first message stands for the item.
+    """
+    seen: set[str] = set()
+    kept: list[int] = []
+    for row in rows:
+        text = " ".join(texts[row].split()).casefold()
+        if scored[row] and text not in seen:
+            seen.add(text)
+            kept.append(row)
+    return kept or [rows[0]]
