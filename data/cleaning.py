@@ -29,8 +29,10 @@ EMAIL: Final = "email"
 
 # Decoding may uncover what an earlier step would have changed ("&amp;#64;bob" is a handle),
 # so the steps run until nothing moves. Two rounds are the rule; the bound keeps the function
-# linear on text built to need more, which then is cut to what cannot move.
+# linear on text built to need more, which then is cut to its plain letters and digits: there
+# is nothing left in them to decode, and every further change makes the text shorter.
 _MAX_ROUNDS: Final = 8
+_NOT_PLAIN: Final = re.compile(r"[^0-9A-Za-z]+")
 
 _PUNCTUATION: Final = str.maketrans(
     {
@@ -83,13 +85,18 @@ def clean(text: str) -> str:
         One line of at most ``MAX_CHARS`` characters; empty if nothing readable is left.
         ``clean(clean(text)) == clean(text)``.
     """
-    text = _clip(text)
+    text, is_settled = _settle(_clip(text))
+    return text if is_settled else _settle(_NOT_PLAIN.sub(" ", text))[0]
+
+
+def _settle(text: str) -> tuple[str, bool]:
+    """The text after at most ``_MAX_ROUNDS`` rounds, and whether a further one changes nothing."""
     for _ in range(_MAX_ROUNDS):
         cleaned = _one_round(text)
         if cleaned == text:
-            return text
+            return text, True
         text = cleaned
-    return text
+    return text, False
 
 
 def _one_round(text: str) -> str:

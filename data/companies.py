@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from io import StringIO
 from typing import Final
 
 _HANDLE: Final = re.compile(r"(?<![\w@])@\s?(\w+)")
@@ -60,7 +61,7 @@ def companies() -> tuple[str, ...]:
 @cache
 def _table() -> dict[str, Company]:
     source = resources.files("replyrank.data").joinpath("companies.csv")
-    with source.open(encoding="utf-8", newline="") as lines:
+    with StringIO(source.read_text(encoding="utf-8")) as lines:
         return {
             row["alias"]: Company(row["company"], row["industry"]) for row in csv.DictReader(lines)
         }

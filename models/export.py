@@ -32,7 +32,11 @@ class _WithoutPadding(nn.Module):
 
     def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.model.encoder(input_ids=input_ids, attention_mask=None).last_hidden_state
-        pooled = hidden.mean(dim=1)
+        # A product with a row of 1/length, not a mean: the mean sums in another order in a
+        # batch of one, and its last bits would then hang on the neighbours.
+        length = hidden.shape[1]
+        row = torch.ones_like(hidden[:, :, :1]).transpose(1, 2) / length
+        pooled = torch.matmul(row, hidden).squeeze(1)
         return self.model.need(pooled), self.model.sentiment(pooled)
 
 
@@ -46,7 +50,8 @@ def export_fp32(model: TriageModel, target: Path) -> None:
         target: file to write.
     """
     model = model.eval().to("cpu")
-    example = torch.tensor([[101, 2023, 2003, 102], [101, 2045, 2001, 102]])
+    # Which ids are traced does not matter; these are in every vocabulary.
+    example = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         # The exporter warns of its own deprecation and of every traced shape.
         warnings.simplefilter("ignore")

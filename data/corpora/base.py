@@ -76,7 +76,9 @@ def open_text(root: Path, name: str) -> TextIO:
     path = root / "data" / name
     try:
         if path.suffix == ".gz":
-            opened = gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="")
+            opened = gzip.open(  # noqa: SIM115  the caller closes it
+                path, "rt", encoding="utf-8", errors="replace", newline=""
+            )
             return cast("TextIO", opened)
         return path.open(encoding="utf-8", errors="replace", newline="")
     except OSError as error:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from io import StringIO
 from typing import TypeVar
 
 from replyrank.data.errors import UsageError
@@ -69,7 +70,7 @@ def mapping_table() -> dict[tuple[str, str], MappingRow]:
     """
     table: dict[tuple[str, str], MappingRow] = {}
     source = resources.files("replyrank.data.corpora").joinpath("mapping.csv")
-    with source.open(encoding="utf-8", newline="") as lines:
+    with StringIO(source.read_text(encoding="utf-8")) as lines:
         for row in csv.DictReader(lines):
             place = (row["source"], row["native"])
             if place in table:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
+from io import StringIO
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -48,7 +49,7 @@ def read_labels(path: Path | None = None) -> list[LabelRow]:
         with path.open(encoding="utf-8", newline="") as lines:
             return list(_rows(lines, str(path)))
     source = resources.files("replyrank.data.labels").joinpath("posts.csv")
-    with source.open(encoding="utf-8", newline="") as lines:
+    with StringIO(source.read_text(encoding="utf-8")) as lines:
         return list(_rows(lines, "labels/posts.csv"))
 
 

@@ -1,0 +1,1 @@
+"""Posts written for the project, with labels: for demos, tests and release checks."""

@@ -1,0 +1,1 @@
+"""Floor 4: the doors; for now the command line."""

@@ -1,0 +1,122 @@
+"""Options that several commands share, and the reading of those that need checking."""
+
+import codecs
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from replyrank.data.errors import UsageError
+from replyrank.data.readers.formats import STANDARD_STREAM, Format
+from replyrank.data.readers.rows import ReadOptions
+
+#: what a shell cannot easily pass
+_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "space": " "}
+
+InputPath = Annotated[
+    str, typer.Argument(metavar="IN", help="CSV, JSONL or Parquet file, also .gz; - is stdin.")
+]
+OutputPath = Annotated[
+    str, typer.Option("-o", "--output", metavar="OUT", help="File to write; - is stdout.")
+]
+InputFormat = Annotated[
+    Format | None, typer.Option("--format", help="Format of IN, where its name does not say it.")
+]
+TextColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the text, else the usual names.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="Between the fields of a CSV file, or 'tab'.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of the text in IN, such as utf-8 or cp1252.")
+]
+Zone = Annotated[
+    str,
+    typer.Option(
+        "--time-zone", metavar="NAME", help="Of times in IN that are written without one."
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="Folder or name of a model, else the default."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the model.")]
+Corpora = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Folder of the public corpora, else REPLYRANK_DATA's."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")]
+
+
+def read_options(
+    kind: Format | None,
+    text_column: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    zone: str,
+) -> ReadOptions:
+    """How the input is read.
+
+    Raises:
+        UsageError: if the encoding or the time zone does not exist, or the delimiter is no
+            single character.
+    """
+    return ReadOptions(
+        format=kind,
+        text_column=text_column,
+        encoding=_known_encoding(encoding),
+        delimiter=_one_character(delimiter),
+        zone=known_zone(zone),
+    )
+
+
+def known_zone(name: str) -> ZoneInfo:
+    """The time zone of an IANA name.
+
+    Raises:
+        UsageError: if there is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"no time zone {name!r}; use an IANA name, such as Europe/London"
+        raise UsageError(message) from None
+
+
+def refuse_to_write_over_input(source: str, target: str) -> None:
+    """Stop before an output replaces the very file that it is made from.
+
+    Raises:
+        UsageError: if both are one file.
+    """
+    if STANDARD_STREAM in (source, target):
+        return
+    if Path(source).exists() and Path(target).exists() and Path(target).samefile(source):
+        message = f"{target!r} is the input; give another file to write"
+        raise UsageError(message)
+
+
+def _known_encoding(name: str | None) -> str | None:
+    if name is None:
+        return None
+    try:
+        found = codecs.lookup(name)
+    except LookupError:
+        message = f"no encoding {name!r}; use one that Python knows, such as utf-8 or cp1252"
+        raise UsageError(message) from None
+    return found.name
+
+
+def _one_character(delimiter: str | None) -> str | None:
+    if delimiter is None:
+        return None
+    found = _DELIMITERS.get(delimiter, delimiter)
+    if len(found) != 1:
+        message = f"the delimiter {delimiter!r} is not one character; give one, or 'tab'"
+        raise UsageError(message)
+    return found

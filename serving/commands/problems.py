@@ -1,0 +1,40 @@
+"""Telling of rows that could not be read, and of what else the reader noticed."""
+
+from typing import Final
+
+import typer
+
+from replyrank.data.readers import BadRow, Problem
+from replyrank.serving.ranking_view import excerpt
+
+_SHOWN: Final = 20
+_WIDTH: Final = 300
+
+
+class ProblemPrinter:
+    """Prints the first problems to stderr, each with its line, and counts them all."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.count = 0
+        #: rows that are lost
+        self.rejected = 0
+
+    def __call__(self, problem: Problem) -> None:
+        """Take note of one problem."""
+        self.count += 1
+        if isinstance(problem, BadRow):
+            self.rejected += problem.count
+        if self.count <= _SHOWN:
+            typer.echo(excerpt(described(problem), _WIDTH), err=True)
+
+    def close(self) -> None:
+        """Say how many were not printed."""
+        if self.count > _SHOWN:
+            typer.echo(f"and {self.count - _SHOWN:,} more like these", err=True)
+
+
+def described(problem: Problem) -> str:
+    """One problem on one line."""
+    where = "" if problem.line is None else f"line {problem.line}: "
+    return f"{where}{'left out: ' if isinstance(problem, BadRow) else ''}{problem.reason}"

@@ -1,0 +1,66 @@
+"""``replyrank train``: from raw corpora to an artefact."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from replyrank.serving.commands import options
+from replyrank.serving.commands.extras import needs_extra
+
+_WORK: Final = Path("runs")
+#: updates between two lines of progress
+_EVERY: Final = 100
+
+
+def train(
+    config_file: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="YAML file, such as those in training/configs.")
+    ],
+    target: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to put the artefact in.")
+    ],
+    *,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the artefact, else that of the config.")
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for what can be resumed, else runs/NAME."),
+    ] = None,
+    corpora: options.Corpora = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Print plan and estimate only.")
+    ] = False,
+) -> None:
+    """Train, calibrate, export and check a model; resumes where it was interrupted.
+
+    Prints its plan and an estimate of the time first. The training set is made from the public
+    corpora if the work folder has none. Needs the extra `train`.
+    """
+    with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx"):
+        # Each of these needs the extra.
+        from replyrank.training.build import build_dataset  # noqa: PLC0415
+        from replyrank.training.config import load_config  # noqa: PLC0415
+        from replyrank.training.material import load_material  # noqa: PLC0415
+        from replyrank.training.runs import open_run  # noqa: PLC0415
+
+        config = load_config(config_file)
+        work = work or _WORK / (name or config.name)
+        dataset = work / "dataset"
+        if not dataset.exists():
+            build_dataset(corpora, dataset, report=_say)
+        run = open_run(config, load_material(config, dataset), work, _progress)
+        _say(str(run.plan()))
+        if plan_only:
+            return
+        typer.echo(run.run(target, name or config.name))
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _progress(step: int, steps: int, loss: float) -> None:
+    if step % _EVERY == 0 or step == steps:
+        _say(f"step {step:,} of {steps:,}, loss {loss:.4f}")

@@ -1,0 +1,17 @@
+"""What a user can cause on this floor.
+
+MissingExtraError    a command needs an extra that is not installed; exit code 1
+"""
+
+from replyrank.data.errors import ReplyrankError
+
+
+class MissingExtraError(ReplyrankError):
+    """A command needs packages that an extra brings."""
+
+    def __init__(self, command: str, extra: str, package: str) -> None:
+        """Say which command, which extra, and which package was looked for."""
+        super().__init__(
+            f"`replyrank {command}` needs the `{extra}` extra (no package {package!r} here); "
+            f"install with pip install 'replyrank[{extra}]'"
+        )

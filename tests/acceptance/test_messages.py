@@ -1,0 +1,261 @@
+"""Mistakes of a user: whole words and the exit code, as a process gives them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from replyrank.data.vocabulary import SCORE_COLUMNS
+from tests.acceptance.conftest import Command
+from tests.acceptance.processes import Done
+
+
+def _said(done: Done) -> tuple[int, str, str]:
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_missing_file(command: Command, verb: str) -> None:
+    assert _said(command(verb, "nope.csv")) == (
+        2,
+        "",
+        "replyrank: 'nope.csv' cannot be read: No such file or directory; give a file that can\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_folder_in_place_of_a_file(command: Command, folder: Path, verb: str) -> None:
+    (folder / "posts.csv").mkdir()
+    assert _said(command(verb, "posts.csv")) == (
+        2,
+        "",
+        "replyrank: 'posts.csv' is a folder; give a file\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_unknown_suffix(command: Command, folder: Path, verb: str) -> None:
+    (folder / "posts.doc").write_text("x")
+    done = command(verb, "posts.doc")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "replyrank: the suffix of 'posts.doc' names no format; use one of"
+    )
+    assert done.stderr.endswith("or give the format\n")
+
+
+def test_unknown_column(command: Command) -> None:
+    assert _said(command("score", "inbox.csv", "--text-column", "frob", "-o", "out.csv")) == (
+        2,
+        "",
+        "replyrank: inbox.csv has no column 'frob'; its columns are "
+        "'id', 'channel', 'author', 'created_at', 'text'\n",
+    )
+
+
+def test_no_text_column(command: Command, folder: Path) -> None:
+    (folder / "numbers.csv").write_text("a,b\n1,2\n")
+    assert _said(command("rank", "numbers.csv")) == (
+        2,
+        "",
+        "replyrank: no text column found in numbers.csv; its columns are 'a', 'b'; "
+        "name the one that holds the text (--text-column NAME)\n",
+    )
+
+
+def test_unknown_model(command: Command) -> None:
+    done = command("score", "inbox.csv", "--model", "nope")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "replyrank: model 'nope' is no folder and no shipped model; use a folder or: "
+    )
+
+
+def test_folder_that_is_no_model(command: Command, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    assert _said(command("model", "verify", "empty")) == (
+        1,
+        "",
+        f"replyrank: {folder / 'empty' / 'manifest.json'} cannot be read "
+        "(No such file or directory); fetch or build the artefact again\n",
+    )
+
+
+def test_folder_that_is_not_there(command: Command) -> None:
+    done = command("model", "verify", "nope")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "/nope' is no folder and no shipped model" in done.stderr
+
+
+def test_changed_model(command: Command, folder: Path, tiny_model: Path) -> None:
+    changed = shutil.copytree(tiny_model, folder / "changed")
+    content = (changed / "card.md").read_bytes()
+    (changed / "card.md").write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    done = command("model", "verify", "changed")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"replyrank: {changed / 'card.md'} has been changed: its SHA-256")
+
+
+def test_intact_model(command: Command, tiny_model: Path) -> None:
+    assert _said(command("model", "verify", tiny_model)) == (
+        0,
+        "tiny-linear-1.0: files as in the manifest, self-test passed\n",
+        "",
+    )
+
+
+def test_shown_model(command: Command, tiny_model: Path) -> None:
+    done = command("model", "show", "--json")
+    shown = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (shown["name"], shown["folder"]) == ("tiny-linear-1.0", str(tiny_model))
+    assert shown["config"]["thresholds"]["support_request"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (
+            "classes:\n  high:\n    wieght: 3\n",
+            "replyrank: policy own.yaml: classes.high.wieght (value 3) is not a key of the policy; "
+            "did you mean weight?\n",
+        ),
+        (
+            "due_chance: 7\n",
+            "replyrank: policy own.yaml: due_chance is 7; it should be less than or equal to 1\n",
+        ),
+        (
+            "name: [\n",
+            "replyrank: policy own.yaml is not valid YAML in line 2: expected the node content, "
+            "but found '<stream end>'; correct it there\n",
+        ),
+    ],
+)
+def test_broken_policy(command: Command, folder: Path, policy: str, message: str) -> None:
+    (folder / "own.yaml").write_text(policy)
+    assert _said(command("rank", "inbox.csv", "--policy", "own.yaml")) == (2, "", message)
+
+
+def test_missing_policy(command: Command) -> None:
+    done = command("rank", "inbox.csv", "--policy", "nope.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("replyrank: policy nope.yaml cannot be read (")
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "value", "message"),
+    [
+        (
+            "score",
+            "--encoding",
+            "utf-9",
+            "no encoding 'utf-9'; use one that Python knows, such as utf-8 or",
+        ),
+        (
+            "rank",
+            "--delimiter",
+            "::",
+            "the delimiter '::' is not one character; give one, or 'tab'",
+        ),
+        (
+            "score",
+            "--time-zone",
+            "Mars",
+            "no time zone 'Mars'; use an IANA name, such as Europe/London",
+        ),
+    ],
+)
+def test_wrong_reading_option(
+    command: Command, verb: str, option: str, value: str, message: str
+) -> None:
+    done = command(verb, "inbox.csv", option, value)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"replyrank: {message}")
+
+
+def test_wrong_time(command: Command) -> None:
+    assert _said(command("rank", "inbox.csv", "--now", "noon")) == (
+        2,
+        "",
+        "replyrank: --now 'noon' is not a time; "
+        "write ISO 8601, such as 2025-03-14T12:00:00+00:00\n",
+    )
+
+
+def test_two_forms_at_once(command: Command) -> None:
+    assert _said(command("rank", "inbox.csv", "--json", "--csv")) == (
+        2,
+        "",
+        "replyrank: --json and --csv exclude each other; give one\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_output_that_is_there_stays(command: Command, folder: Path, verb: str) -> None:
+    (folder / "out.csv").write_text("mine")
+    assert _said(command(verb, "inbox.csv", "-o", "out.csv")) == (
+        2,
+        "",
+        "replyrank: 'out.csv' is there already; give another name, or --force to replace it\n",
+    )
+    assert (folder / "out.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_the_input_is_never_replaced(command: Command, folder: Path, verb: str) -> None:
+    before = (folder / "inbox.csv").read_text()
+    done = command(verb, "inbox.csv", "-o", "./inbox.csv", "--force")
+    assert _said(done) == (
+        2,
+        "",
+        "replyrank: './inbox.csv' is the input; give another file to write\n",
+    )
+    assert (folder / "inbox.csv").read_text() == before
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_a_failed_run_leaves_no_output(command: Command, folder: Path, verb: str) -> None:
+    before = {path.name for path in folder.iterdir()}
+    done = command(verb, "inbox.csv", "-o", "out.csv", "--text-column", "frob")
+    assert done.returncode == 2
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_stdin_needs_a_format(command: Command) -> None:
+    done = command("score", "-", stdin="text\nhello there\n")
+    assert _said(done) == (
+        2,
+        "",
+        "replyrank: the format of '-' is not known; give one of csv, jsonl, parquet\n",
+    )
+
+
+def test_a_bad_row_is_reported_and_the_rest_goes_on(command: Command, folder: Path) -> None:
+    rows = '{"text": "where is my parcel"}\nnot json\n{"text": "thank you"}\n'
+    (folder / "posts.jsonl").write_text(rows)
+    done = command("score", "posts.jsonl", "-o", "out.jsonl")
+    assert done.returncode == 0
+    assert "line 2: left out: " in done.stderr
+    assert "scored 2 of 3 rows with tiny-linear-1.0" in done.stderr
+    assert "see out.jsonl.rejects.jsonl" in done.stderr
+    scored = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in scored] == ["where is my parcel", "thank you"]
+
+
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_empty_file(command: Command, folder: Path, verb: str) -> None:
+    (folder / "empty.csv").write_text("")
+    assert _said(command(verb, "empty.csv")) == (
+        2,
+        "",
+        "replyrank: empty.csv is empty; give a CSV file that begins with its column names\n",
+    )
+
+
+def test_a_file_without_rows_gives_nothing(command: Command, folder: Path) -> None:
+    (folder / "bare.csv").write_text("id,text\n")
+    scored = command("score", "bare.csv")
+    assert scored.returncode == 0
+    assert scored.stdout.splitlines() == [",".join(["id", "text", *SCORE_COLUMNS])]
+    assert _said(command("rank", "bare.csv")) == (0, "", "")

@@ -1,0 +1,72 @@
+"""How often English is taken for another language, and how much of the rest is found."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from replyrank.data.corpora import corpora_root, joined_posts
+from replyrank.data.splits import Split, split_of
+from replyrank.models.language import english_margin
+from replyrank.models.find import find_artefact
+from tests.benchmarks.reporting import table, write
+
+_COMMAND: Final = "python -m tests.benchmarks.language"
+_MARGINS: Final = (0.0, 1.0, 2.0, 3.0, 3.5, 3.75, 4.0, 5.0)
+
+
+def labelled_tweets(root: Path) -> Iterator[tuple[str, bool]]:
+    """Tweets and whether they are English, of both language-labelled corpora.
+
+    Tweets that their readers call ambiguous, mixed or automatic are left out.
+    """
+    import csv  # noqa: PLC0415
+
+    with (root / "data/langid_umass/all_annotated.tsv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            clear = row["Code-Switched"] == "0" and row["Ambiguous"] == "0"
+            if clear and row["Automatically Generated Tweets"] == "0":
+                yield row["Tweet"], row["Definitely English"] == "1"
+    for part in ("train", "test"):
+        path = root / f"data/langid_tweets_carter/langid_{part}.tsv"
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                yield row["text"], row["lang"] == "english"
+
+
+def main() -> None:
+    """Measure every margin and write the report."""
+    root = corpora_root()
+    pairs = list(labelled_tweets(root))
+    english = np.array([is_english for _, is_english in pairs])
+    codes, margins = english_margin([text for text, _ in pairs])
+    posts = [post.text for post in joined_posts(root) if split_of(post) is Split.TRAIN]
+    post_codes, post_margins = english_margin(posts)
+    shipped = find_artefact().config.thresholds.language_margin
+    rows, facts = [], []
+    for margin in sorted({*_MARGINS, shipped}):
+        flagged = np.array(
+            [code not in (None, "en") and m > margin for code, m in zip(codes, margins, strict=True)]
+        )
+        on_posts = np.mean(
+            [
+                code not in (None, "en") and m > margin
+                for code, m in zip(post_codes, post_margins, strict=True)
+            ]
+        )
+        figures = (flagged[english].mean(), flagged[~english].mean(), float(on_posts))
+        facts.append({"margin": margin, "english": figures[0], "other": figures[1], "posts": figures[2]})
+        mark = " (shipped)" if margin == shipped else ""
+        rows.append((f"{margin:g}{mark}", *(f"{100 * figure:.2f} %" for figure in figures)))
+    header = (
+        "margin",
+        f"English flagged (n = {english.sum():,})",
+        f"other languages found (n = {(~english).sum():,})",
+        f"brand posts flagged (n = {len(posts):,})",
+    )
+    write("language", {"margins": facts}, table(header, rows), _COMMAND)
+
+
+if __name__ == "__main__":
+    main()

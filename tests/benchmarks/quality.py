@@ -1,0 +1,62 @@
+"""Quality of the shipped model on the test posts and on TweetEval's sentiment test."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from replyrank.data.corpora import corpora_root
+from replyrank.models import load_scorer
+from replyrank.models.cpus import available_cpus
+from replyrank.training.evaluate_file import EvaluateOptions, evaluate_file
+from replyrank.training.labelled import LabelledOptions
+from tests.benchmarks.reporting import REPORTS, table, write
+from tests.benchmarks.tweeteval import macro_recall_of
+
+_COMMAND: Final = "python -m tests.benchmarks.quality"
+#: published macro-averaged recalls on the same test set (TweetEval leaderboard)
+_PUBLISHED: Final = (("RoBERTa-base", 0.713), ("BERTweet", 0.734), ("TimeLMs-2021", 0.737))
+
+
+def _announce(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _test_posts() -> None:
+    """The report of ``replyrank evaluate`` on the split ``test``, plots beside it."""
+    posts = corpora_root() / "labelled" / "posts.csv"
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        evaluate_file(
+            None,
+            posts,
+            folder,
+            baseline_train=posts,
+            reading=LabelledOptions(split="test"),
+            baseline_reading=LabelledOptions(split="train"),
+            options=EvaluateOptions(announce=_announce),
+            threads=available_cpus(),
+        )
+        page = (folder / "report.md").read_text(encoding="utf-8")
+        for plot in sorted((folder / "plots").iterdir()):
+            name = f"test-posts-{plot.name}"
+            (REPORTS / name).write_bytes(plot.read_bytes())
+            page = page.replace(f"plots/{plot.name}", name)
+        (REPORTS / "test-posts.md").write_text(f"{page}\nMade by `{_COMMAND}`.\n", encoding="utf-8")
+        (REPORTS / "test-posts.json").write_bytes((folder / "report.json").read_bytes())
+
+
+def main() -> None:
+    """Write both reports."""
+    REPORTS.mkdir(exist_ok=True)
+    _test_posts()
+    names = ("default", "fallback")
+    recalls = {name: macro_recall_of(load_scorer(name)) for name in names}
+    rows = [(f"replyrank, {name}", f"{100 * recall:.1f}") for name, recall in recalls.items()]
+    rows += [(f"{name} (published)", f"{100 * recall:.1f}") for name, recall in _PUBLISHED]
+    body = table(("model", "macro-averaged recall"), rows)
+    write("tweeteval", {"macro_recall": recalls}, body, _COMMAND)
+
+
+if __name__ == "__main__":
+    main()

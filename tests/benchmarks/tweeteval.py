@@ -1,0 +1,19 @@
+"""TweetEval's sentiment test: macro-averaged recall of a model's own sentiment."""
+
+import numpy as np
+
+from replyrank.data.corpora import read_corpus
+from replyrank.data.vocabulary import SENTIMENT_LABELS
+from replyrank.models.scorer import Scorer
+from replyrank.training.metrics import confusion, macro_recall
+from replyrank.training.predictions import predict
+
+
+def macro_recall_of(scorer: Scorer) -> float:
+    """Macro-averaged recall over all tweets of the test set, whatever their ``review``."""
+    posts = [post for post in read_corpus("tweeteval_test") if post.labels.sentiment is not None]
+    truth = np.array([SENTIMENT_LABELS.index(post.labels.sentiment) for post in posts])  # type: ignore[arg-type]
+    predictions = predict(scorer, [post.text for post in posts])
+    assert predictions.p_sentiment is not None
+    counts = confusion(truth, predictions.p_sentiment.argmax(axis=1), len(SENTIMENT_LABELS))
+    return float(macro_recall(counts))

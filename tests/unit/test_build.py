@@ -1,0 +1,171 @@
+"""The training set: what goes in, what does not, and that it says so."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from replyrank.data import splits
+from replyrank.data.corpora import joined_posts
+from replyrank.data.errors import UsageError
+from replyrank.data.labels import LabelRow
+from replyrank.data.messages import Labels
+from replyrank.data.text_key import text_key
+from replyrank.data.vocabulary import Intent, SentimentLabel, UrgencyLevel
+from replyrank.training import build_rows
+from replyrank.training.build import build_dataset
+from replyrank.training.build_card import BuildSummary
+from replyrank.training.build_rows import BuildConfig, RowSelection
+from tests.corpora import write_corpora
+
+Build = Callable[..., BuildSummary]
+LABELS = Labels(
+    intent=Intent.SUPPORT_REQUEST, urgency=UrgencyLevel.HIGH, sentiment=SentimentLabel.NEGATIVE
+)
+STREAM = [
+    "@EE the line at our house has been dead since Monday",
+    "@ThreeUK THE LINE at our house has been dead since Monday!",
+    "@EE how do I get the new plan for my mother?",
+    "@EE and @google both fail me",
+    "@NationalRailEnq is the 7:15 to Leeds running at all today?",
+]
+
+
+def _label(source: str, text: str, split: str = "train") -> LabelRow:
+    return LabelRow(id=text, source=source, key=text_key(text), split=split, labels=LABELS, votes=1)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Tiny corpora with labels of ours for seven posts, one of them of the test."""
+    root = write_corpora(tmp_path / "root")
+    extra = "".join(f"{text}\n" for text in STREAM)
+    (root / "data/twcs/mixed_brands_inbound.csv").write_text(f"text\n{extra}", encoding="utf-8")
+    reviews = root / "data/complaints/uva_airlines_telecom.csv"
+    copies = [STREAM[2].replace("EE", "x"), "cold tea on the plane", "cold tea on the plane!"]
+    other = "der Zug ist schon wieder ausgefallen und niemand sagt uns warum das so ist"
+    copies += ["@AmericanAir cold coffee too", other]
+    with reviews.open("a", encoding="utf-8") as lines:
+        lines.writelines(f"{text},1,airlines\n" for text in copies)
+    labels = [_label("twcs_mixed", STREAM[0], "test")]
+    labels += [_label("twcs_mixed", text) for text in STREAM[1:]]
+    labels += [_label("facebook", '"""so, """"new"""" prices?"""'), _label("twcs", "gone")]
+
+    def read() -> list[LabelRow]:
+        return labels
+
+    monkeypatch.setattr(build_rows, "read_labels", read)
+    gate = frozenset({("twcs_mixed", text_key(STREAM[4]))})
+    monkeypatch.setattr(splits, "gate_keys", lambda: gate)
+    return root
+
+
+def _select(root: Path, config: BuildConfig) -> RowSelection:
+    return RowSelection(root, config)
+
+
+def test_labelled_posts_go_to_their_sides(root: Path) -> None:
+    selection = _select(root, BuildConfig())
+    sides = selection.labelled()
+    assert [row.text for row in sides["test"]] == [STREAM[0]]
+    assert [row.text for row in sides["posts_train"]] == [STREAM[2], 'so, "new" prices?']
+    assert [(row.text, row.company) for row in sides["gate"]] == [(STREAM[4], "national_rail")]
+    assert selection.dropped == {
+        ("twcs", "text not found"): 1,
+        ("twcs_mixed", "labelled: near-copy of test"): 1,
+        ("twcs_mixed", "labelled: names a gate company"): 1,
+    }
+    row = sides["posts_train"][0]
+    assert (row.intent, row.urgency, row.sentiment) == (0, 2, 0)
+    assert (row.company, row.channel, row.weight) == ("ee", "twitter", 1.0)
+    assert row.key == text_key(STREAM[2])
+
+
+def test_auxiliary_posts_are_masked_and_copy_nothing(root: Path) -> None:
+    selection = _select(root, BuildConfig(auxiliary=("uva",), weights={"uva": 0.5}))
+    selection.labelled()
+    rows = selection.auxiliary()
+    assert [row.text for row in rows] == ["@SouthwestAir lost my bag", "cold tea on the plane"]
+    assert {(row.intent, row.urgency, row.sentiment, row.weight) for row in rows} == {
+        (-1, -1, 0, 0.5)
+    }
+    assert {key: n for key, n in selection.dropped.items() if key[0] == "uva"} == {
+        ("uva", "near-copy of a labelled or measured text"): 1,
+        ("uva", "duplicate"): 1,
+        ("uva", "of a gate company, or names one"): 1,
+        ("uva", "other language"): 1,
+        ("uva", "no label of ours"): 1,
+    }
+
+
+def test_optional_mappings_count_when_asked_for(root: Path) -> None:
+    plain = _select(root, BuildConfig(auxiliary=("trec_is",)))
+    assert plain.auxiliary() == []
+    asked = _select(root, BuildConfig(auxiliary=("trec_is",), optional=("trec_is",)))
+    assert [row.urgency for row in asked.auxiliary()] == [2]
+
+
+def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="needs the extra train")
+    datasets.disable_progress_bars()
+    heard: list[str] = []
+    config = BuildConfig(auxiliary=("uva", "banking77"))
+    first = build_dataset(root, tmp_path / "one", config, report=heard.append)
+    second = build_dataset(root, tmp_path / "two", config)
+    assert first.hashes == second.hashes
+    assert first.rows == {"posts_train": 2, "gate": 1, "test": 1, "auxiliary": 4}
+    loaded = datasets.load_from_disk(str(tmp_path / "one"))
+    assert {name: len(split) for name, split in loaded.items()} == dict(first.rows)
+    assert loaded["posts_train"][0]["text"] == STREAM[2]
+    assert loaded["auxiliary"]["intent"][0] == 0
+    card = (tmp_path / "one" / "README.md").read_text(encoding="utf-8")
+    assert first.hashes["auxiliary"] in card
+    assert "| twcs_mixed | labelled: near-copy of test | 1 |" in card
+    assert "| banking77 | 2 | 0 | 0 | 0 | 0 |" in card
+    assert len(heard) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "root", "two"]
+
+
+def test_a_split_without_rows_is_counted_but_not_written(root: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="needs the extra train")
+    built = build_dataset(root, tmp_path / "out", BuildConfig(auxiliary=()))
+    assert built.rows["auxiliary"] == 0
+    assert set(datasets.load_from_disk(str(tmp_path / "out"))) == {"posts_train", "gate", "test"}
+
+
+def test_a_changed_text_changes_the_hash(root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("datasets", reason="needs the extra train")
+    config = BuildConfig(auxiliary=("banking77",))
+    before = build_dataset(root, tmp_path / "one", config)
+    path = root / "data/banking77/train.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("card?", "pin?"), encoding="utf-8")
+    after = build_dataset(root, tmp_path / "two", config)
+    assert before.hashes["auxiliary"] != after.hashes["auxiliary"]
+    assert before.hashes["posts_train"] == after.hashes["posts_train"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (BuildConfig(auxiliary=("blogs",)), "no corpus is called blogs"),
+        (BuildConfig(weights={"blogs": 1.0}), "no corpus is called blogs"),
+        (BuildConfig(auxiliary=("tweeteval_test",)), "tweeteval_test only measures"),
+    ],
+)
+def test_a_wrong_config_is_refused(
+    config: BuildConfig, message: str, root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        build_dataset(root, tmp_path / "out", config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_overwritten(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("keep", encoding="utf-8")
+    with pytest.raises(UsageError, match="is there already"):
+        build_dataset(root, tmp_path / "mine")
+
+
+def test_the_labels_of_the_fixture_join(root: Path) -> None:
+    assert len(joined_posts(root, build_rows.read_labels())) == 6

@@ -1,0 +1,62 @@
+"""The table of companies and what is asked of it."""
+
+import csv
+from importlib import resources
+from io import StringIO
+
+import pytest
+
+from replyrank.data.companies import (
+    companies_mentioned,
+    company_of,
+    industry_of,
+    normalise_alias,
+)
+
+
+def _rows() -> list[dict[str, str]]:
+    source = resources.files("replyrank.data").joinpath("companies.csv")
+    with StringIO(source.read_text(encoding="utf-8")) as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_every_alias_is_in_its_normal_form_and_stands_once() -> None:
+    aliases = [row["alias"] for row in _rows()]
+    assert aliases == [normalise_alias(alias) for alias in aliases]
+    assert len(set(aliases)) == len(aliases)
+
+
+def test_a_company_has_one_industry() -> None:
+    pairs = {(row["company"], row["industry"]) for row in _rows()}
+    assert len({company for company, _ in pairs}) == len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("aliases", "company"),
+    [
+        (["Delta", "delta", "@Delta", " @delta "], "delta"),
+        (["American", "AmericanAir"], "american_airlines"),
+        (["US Airways", "US_Airways", "USAirways"], "us_airways"),
+        (["VodafoneUK", "@VodafoneUK"], "vodafone_uk"),
+    ],
+)
+def test_all_aliases_of_a_company_are_one(aliases: list[str], company: str) -> None:
+    assert {company_of(alias) for alias in aliases} == {company}
+
+
+@pytest.mark.parametrize(
+    "topic", ["retail", "random_tweet", "random_reply", "services", "other", "music", "", None]
+)
+def test_topics_are_no_companies(topic: str | None) -> None:
+    assert company_of(topic) is None
+
+
+def test_mentions_are_found_by_handle_only() -> None:
+    text = "RT @Delta: thanks .@SpotifyCares, not delta nor me@google.example or @nobody_1"
+    assert companies_mentioned(text) == {"delta", "spotify"}
+    assert companies_mentioned("no handle of Delta here") == frozenset()
+
+
+def test_industry() -> None:
+    assert industry_of("delta") == "airline"
+    assert industry_of("Delta") is None

@@ -1,0 +1,1 @@
+"""Floor 4: from labelled posts to a model that may be promoted."""

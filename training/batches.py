@@ -1,0 +1,109 @@
+"""Token batches: texts of like length together, in a shuffled order that the seed decides."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from replyrank.data.cleaning import clean
+from replyrank.data.vocabulary import UrgencyLevel
+from replyrank.models.encoder import compatible_cells
+from replyrank.training.augment import swap_brands
+from replyrank.training.rows import MASKED, TrainingRows
+
+#: Batches whose rows are sorted by length among themselves: little padding, order still random.
+_POOL: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's tensors; b rows of at most l tokens."""
+
+    input_ids: Tensor  # (b, l)
+    attention_mask: Tensor  # (b, l)
+    cells: Tensor  # (b, 16)
+    sentiment: Tensor  # (b,)
+    weight: Tensor  # (b,)
+
+
+class TokenisedRows:
+    """Rows cleaned and tokenised; batches are drawn from them each epoch."""
+
+    def __init__(
+        self, rows: TrainingRows, tokenizer: Tokenizer, critical_weight: float = 1.0
+    ) -> None:
+        self.rows = rows
+        self._tokenizer = tokenizer
+        self.tokens = self._tokenise(rows.texts)
+        self.cells = label_cells(rows)
+        self.sentiment = torch.from_numpy(rows.sentiment)
+        self.weight = torch.where(
+            torch.from_numpy(rows.urgency) == UrgencyLevel.CRITICAL.value, critical_weight, 1.0
+        )
+
+    def swap_brands(self, chance: float, seed: int) -> None:
+        """Draw this epoch's brand swaps; the texts given stay as they are."""
+        self.tokens = self._tokenise(swap_brands(self.rows.texts, chance, seed))
+
+    def batch_rows(self, batch_size: int, seed: int) -> list[list[int]]:
+        """Row numbers of each batch of an epoch."""
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self.tokens))
+        batches: list[list[int]] = []
+        for start in range(0, len(order), _POOL * batch_size):
+            pool = sorted(order[start : start + _POOL * batch_size], key=self._length)
+            batches += [
+                [int(row) for row in pool[at : at + batch_size]]
+                for at in range(0, len(pool), batch_size)
+            ]
+        rng.shuffle(batches)
+        return batches
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """The tensors of some rows, padded to the longest of them."""
+        ids, mask = pad([self.tokens[row] for row in rows])
+        index = torch.tensor(rows)
+        return Batch(ids, mask, self.cells[index], self.sentiment[index], self.weight[index])
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[list[int], Batch]]:
+        """All rows once, sorted by length: for prediction."""
+        order = sorted(range(len(self.tokens)), key=self._length)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield rows, self.batch(rows)
+
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        cleaned = [clean(text) for text in texts]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(cleaned)]
+
+    def _length(self, row: int) -> int:
+        return len(self.tokens[row])
+
+
+def label_cells(rows: TrainingRows) -> Tensor:
+    """(n, 16), 1 where a cell of the joint agrees with what is known of a row's labels."""
+    return torch.stack(
+        [
+            compatible_cells(_known(intent), _known(urgency))
+            for intent, urgency in zip(rows.intent, rows.urgency, strict=True)
+        ]
+    )
+
+
+def pad(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Ids and mask, both (n, longest), of token lists; the padding id is 0."""
+    longest = max(map(len, tokens))
+    ids = torch.zeros(len(tokens), longest, dtype=torch.int64)
+    mask = torch.zeros(len(tokens), longest, dtype=torch.int64)
+    for row, values in enumerate(tokens):
+        ids[row, : len(values)] = torch.tensor(values)
+        mask[row, : len(values)] = 1
+    return ids, mask
+
+
+def _known(label: np.int64) -> int | None:
+    return None if label == MASKED else int(label)

@@ -1,0 +1,122 @@
+"""Build the training set from the raw corpora: what trains, what judges, what was dropped.
+
+Four splits with the same columns:
+
+posts_train  posts labelled by our guideline that may train
+gate         posts of the gate companies; only the gate reads them
+test         the test posts; only ``evaluate`` reads them
+auxiliary    posts of corpora with labels of their own, mapped to ours, the rest masked (-1)
+
+No text of ``test`` or ``gate``, nor of TweetEval's sentiment test, has a near-copy in
+``posts_train``; none of the labelled posts, of any split, has one in ``auxiliary``.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from replyrank.data.corpora import CORPORA, MEASURED_ONLY, corpora_root
+from replyrank.data.errors import UsageError
+from replyrank.training.build_card import BuildSummary, card
+from replyrank.training.build_rows import BuildConfig, Row, RowSelection
+
+
+def build_dataset(
+    root: str | Path | None,
+    out: Path,
+    config: BuildConfig | None = None,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> BuildSummary:
+    """Write the training set as a ``datasets.DatasetDict`` with a card, ``README.md``.
+
+    A split without rows is counted but not written: its reader could not load it.
+
+    The same corpora and config give the same rows, and hashes, in the same order.
+
+    Args:
+        root: see ``corpora_root``.
+        out: the folder to make; it appears only when all of it is written.
+        config: what goes in.
+        report: is told of each step as it begins.
+
+    Raises:
+        UsageError: if ``out`` is there and is not empty, a corpus is missing, or the config
+            names a corpus that there is not or that only measures.
+    """
+    config = config or BuildConfig()
+    _check(config, out)
+    report("joining our labels with the texts of the corpora")
+    selection = RowSelection(corpora_root(root), config)
+    splits: dict[str, list[Row]] = selection.labelled()
+    report(f"reading {len(config.auxiliary)} auxiliary corpora")
+    splits["auxiliary"] = selection.auxiliary()
+    summary = BuildSummary(
+        folder=out,
+        rows={name: len(rows) for name, rows in splits.items()},
+        hashes={name: _content_hash(rows) for name, rows in splits.items()},
+        dropped=dict(sorted(selection.dropped.items())),
+    )
+    report(f"writing {sum(summary.rows.values()):,} rows")
+    _write(splits, out, card(splits, summary, config))
+    return summary
+
+
+def _check(config: BuildConfig, out: Path) -> None:
+    named = {*config.auxiliary, *config.optional, *config.weights}
+    if unknown := named - set(CORPORA):
+        message = f"no corpus is called {', '.join(sorted(unknown))}; use {', '.join(CORPORA)}"
+        raise UsageError(message)
+    if measured := {*config.auxiliary} & MEASURED_ONLY:
+        message = f"{', '.join(sorted(measured))} only measures; take it out of auxiliary"
+        raise UsageError(message)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        message = f"{str(out)!r} is there already; name a new or empty folder"
+        raise UsageError(message)
+
+
+def _content_hash(rows: Sequence[Row]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        line = json.dumps(asdict(row), ensure_ascii=True, sort_keys=True)
+        digest.update(f"{line}\n".encode("ascii"))
+    return digest.hexdigest()
+
+
+def _write(splits: Mapping[str, Sequence[Row]], out: Path, text: str) -> None:
+    # Slow to import, and nothing else here needs it.
+    from datasets import Dataset, DatasetDict, Features, Value  # noqa: PLC0415
+
+    features = Features(
+        {
+            "source": Value("string"),
+            "key": Value("string"),
+            "text": Value("string"),
+            "intent": Value("int64"),
+            "urgency": Value("int64"),
+            "sentiment": Value("int64"),
+            "company": Value("string"),
+            "channel": Value("string"),
+            "weight": Value("float64"),
+        }
+    )
+    whole = DatasetDict(
+        {
+            name: Dataset.from_dict(
+                {column: [getattr(row, column) for row in rows] for column in features},
+                features=features,
+            )
+            for name, rows in splits.items()
+            if rows
+        }
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside its place and moved there, so that it is there whole or not at all.
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
+        folder = Path(unfinished) / "dataset"
+        whole.save_to_disk(str(folder))
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        folder.replace(out)

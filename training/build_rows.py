@@ -1,0 +1,221 @@
+"""The rows of the training set: which posts and labels go in, and why others do not."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from replyrank.data.companies import company_of
+from replyrank.data.corpora import (
+    MEASURED_ONLY,
+    CorpusPost,
+    LabelledPost,
+    joined_posts,
+    labels_of,
+    read_corpus,
+    training_text,
+)
+from replyrank.data.labels import read_labels
+from replyrank.data.messages import Labels
+from replyrank.data.near_copies import NearCopyGuard, normalise
+from replyrank.data.splits import Split, companies_of, gate_companies, split_of
+from replyrank.data.text_key import text_key
+from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS
+from replyrank.models.language import detect
+from replyrank.training.rows import MASKED
+
+#: Corpora whose labels, mapped by default, train beside ours.
+AUXILIARY: Final = (
+    "airline",
+    "app_reviews",
+    "apple",
+    "banking77",
+    "brands_products",
+    "complaints",
+    "facebook",
+    "goemotions",
+    "sanders",
+    "tweeteval_emotion",
+    "tweeteval_train",
+    "tweeteval_val",
+    "uk_mobile_labelled",
+    "uva",
+)
+_LANGUAGE_BATCH: Final = 1000
+
+
+class BuildConfig(BaseModel):
+    """What goes into a training set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: corpora whose own labels are used
+    auxiliary: tuple[str, ...] = AUXILIARY
+    #: corpora of which the mappings that are switched off count as well
+    optional: tuple[str, ...] = ()
+    #: weight of a post of a corpus in the loss; 1 where none is given
+    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    #: log-probability by which another language must beat English for a post to be dropped
+    language_margin: Annotated[float, Field(ge=0)] = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the training set; a label that is not known is -1."""
+
+    source: str
+    #: ``text_key`` of the text as its corpus has it
+    key: str
+    text: str
+    #: index in ``INTENTS``
+    intent: int
+    #: level 0-3
+    urgency: int
+    #: index in ``SENTIMENT_LABELS``
+    sentiment: int
+    #: empty where not known
+    company: str
+    channel: str
+    weight: float
+
+
+class RowSelection:
+    """Chooses the rows of a training set and counts what it leaves out.
+
+    Args:
+        root: the folder of the corpora.
+        config: what goes in.
+    """
+
+    def __init__(self, root: Path, config: BuildConfig) -> None:
+        self._root = root
+        self._config = config
+        #: (source, reason) -> rows that were left out
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        self._measured = tuple(
+            post.text for name in sorted(MEASURED_ONLY) for post in read_corpus(name, root)
+        )
+        #: every text that no auxiliary post may copy
+        self._protected: tuple[str, ...] = self._measured
+
+    def labelled(self) -> dict[str, list[Row]]:
+        """The splits ``posts_train``, ``gate`` and ``test``, without copies across them.
+
+        Of a copy in two splits the one in ``test`` stays, else the one in ``gate``.
+        """
+        labels = read_labels()
+        posts = joined_posts(self._root, labels)
+        found = {post.id for post in posts}
+        self.dropped.update((row.source, "text not found") for row in labels if row.id not in found)
+        self._protected += tuple(training_text(post) for post in posts)
+        sides: dict[Split, list[LabelledPost]] = {split: [] for split in Split}
+        for post in posts:
+            sides[split_of(post)].append(post)
+        self.dropped.update(
+            (post.source, "labelled: names a gate company") for post in sides[Split.EXCLUDED]
+        )
+        test = sides[Split.TEST]
+        not_test = NearCopyGuard([training_text(post) for post in test])
+        gate = self._without(sides[Split.GATE], not_test, "gate: near-copy of test")
+        not_gate = NearCopyGuard([training_text(post) for post in gate])
+        train = self._without(sides[Split.TRAIN], not_test, "labelled: near-copy of test")
+        train = self._without(train, not_gate, "labelled: near-copy of gate")
+        measured = NearCopyGuard(self._measured)
+        train = self._without(train, measured, "labelled: near-copy of a measured text")
+        return {
+            "posts_train": [self._labelled_row(post) for post in train],
+            "gate": [self._labelled_row(post) for post in gate],
+            "test": [self._labelled_row(post) for post in test],
+        }
+
+    def auxiliary(self) -> list[Row]:
+        """The posts of the auxiliary corpora, without copies of any labelled or measured text.
+
+        Call ``labelled`` first: its texts are the protected ones.
+        """
+        guard = NearCopyGuard(self._protected)
+        kept: list[Row] = []
+        seen: set[str] = set()
+        for name in sorted(self._config.auxiliary):
+            for batch in _batches(self._usable(name)):
+                texts = [row.text for row in batch]
+                foreign = detect(texts, self._config.language_margin).foreign.tolist()
+                for row, other_language in zip(batch, foreign, strict=True):
+                    reason = "other language" if other_language else _copy(row.text, seen, guard)
+                    if reason:
+                        self.dropped[name, reason] += 1
+                        continue
+                    seen.add(normalise(row.text))
+                    kept.append(row)
+        return kept
+
+    def _without(
+        self, posts: Sequence[LabelledPost], guard: NearCopyGuard, reason: str
+    ) -> list[LabelledPost]:
+        kept = set(guard.filter(training_text(post) for post in posts))
+        self.dropped.update(
+            (post.source, reason) for row, post in enumerate(posts) if row not in kept
+        )
+        return [post for row, post in enumerate(posts) if row in kept]
+
+    def _labelled_row(self, post: LabelledPost) -> Row:
+        return self._row(post, training_text(post), post.labels, post.company)
+
+    def _usable(self, name: str) -> Iterator[Row]:
+        """The posts of a corpus that have text, a label, and nothing to do with the gate."""
+        for post in read_corpus(name, self._root):
+            if "as_filed" in post.native:
+                continue
+            labels, company = self._labels(post), company_of(post.brand)
+            if not normalise(post.text):
+                self.dropped[name, "no text"] += 1
+            elif labels == Labels():
+                self.dropped[name, "no label of ours"] += 1
+            elif companies_of(company, post.text) & gate_companies():
+                self.dropped[name, "of a gate company, or names one"] += 1
+            else:
+                yield self._row(post, post.text, labels, company)
+
+    def _labels(self, post: CorpusPost) -> Labels:
+        if post.source not in self._config.optional or "label" not in post.native:
+            return post.labels
+        return labels_of(post.source, *post.native["label"].split("+"), optional=True)
+
+    def _row(
+        self, post: LabelledPost | CorpusPost, text: str, labels: Labels, company: str | None
+    ) -> Row:
+        intent, sentiment = labels.intent, labels.sentiment
+        return Row(
+            source=post.source,
+            key=text_key(post.text),
+            text=text,
+            intent=MASKED if intent is None else INTENTS.index(intent),
+            urgency=MASKED if labels.urgency is None else labels.urgency.value,
+            sentiment=MASKED if sentiment is None else SENTIMENT_LABELS.index(sentiment),
+            company=company or "",
+            channel=post.channel or "",
+            weight=self._config.weights.get(post.source, 1.0),
+        )
+
+
+def _copy(text: str, seen: set[str], guard: NearCopyGuard) -> str:
+    """Why a text is one too many, or nothing."""
+    if normalise(text) in seen:
+        return "duplicate"
+    if guard.copied(text) is not None:
+        return "near-copy of a labelled or measured text"
+    return ""
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _LANGUAGE_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

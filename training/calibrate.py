@@ -1,0 +1,101 @@
+"""Fit what the artefact needs to turn its logits into probabilities and decisions.
+
+Everything here is fitted on out-of-fold logits of the quantised graph: predictions of posts
+whose companies the model has not seen.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from replyrank.data.vocabulary import INTENTS, NEED_CELLS, SENTIMENT_LABELS, Intent
+from replyrank.models.config import Calibration, HeadCalibration, Priors
+from replyrank.training.batches import label_cells
+from replyrank.training.losses import need_loss, sentiment_loss
+from replyrank.training.metrics import FloatArray, IntArray
+from replyrank.training.oof import OutOfFold
+from replyrank.training.rows import MASKED, TrainingRows
+
+_ITERATIONS: Final = 200
+#: pull of each class's scale to the common one and of each bias to 0, in nats per row: rare
+#: cells have too few posts to be trusted with a scale of their own
+_SCALE_PENALTY: Final = 0.05
+_BIAS_PENALTY: Final = 0.002
+#: recall of support requests that the threshold must reach
+_RECALL: Final = 0.95
+#: share of posts that ``low_confidence`` may send to a person
+_REVIEW_SHARE: Final = 0.14
+
+
+def fit_calibration(oof: OutOfFold) -> Calibration:
+    """Vector scaling of both heads by penalised maximum likelihood (Guo et al. 2017, sec. 4.2)."""
+    cells = label_cells(oof.rows)
+    labels = torch.from_numpy(oof.rows.sentiment)
+    return Calibration(
+        need=_fit_head(oof.need, lambda logits: need_loss(logits, cells, 0.0)),
+        sentiment=_fit_head(oof.sentiment, lambda logits: sentiment_loss(logits, labels, 0.0)),
+    )
+
+
+def fit_priors(rows: TrainingRows) -> Priors:
+    """Shares of the classes among fully labelled rows; one pseudo-count spread over each head."""
+    known = (rows.intent != MASKED) & (rows.urgency != MASKED)
+    cell = rows.intent[known] * len(INTENTS) + rows.urgency[known]
+    return Priors(
+        need=_shares(cell, NEED_CELLS),
+        sentiment=_shares(rows.sentiment[rows.sentiment != MASKED], len(SENTIMENT_LABELS)),
+    )
+
+
+def support_threshold(p_support: FloatArray, intent: IntArray, recall: float = _RECALL) -> float:
+    """The highest p_support_request at which ``recall`` of the requests are found.
+
+    Args:
+        p_support: (n,) calibrated, out of fold.
+        intent: (n,) labels.
+        recall: share of the true requests that must lie at or above the threshold.
+    """
+    requests = np.sort(p_support[intent == INTENTS.index(Intent.SUPPORT_REQUEST)])
+    missed = int(np.floor((1 - recall) * len(requests)))
+    return float(np.floor(requests[missed] * 1e4) / 1e4)
+
+
+def confidence_threshold(p_intent: FloatArray, share: float = _REVIEW_SHARE) -> float:
+    """The p of the likeliest intent below which ``share`` of the posts lie; p is (n, 4)."""
+    return float(np.round(np.quantile(p_intent.max(axis=1), share), 4))
+
+
+def _fit_head(logits: FloatArray, loss: Callable[[Tensor], Tensor]) -> HeadCalibration:
+    """Minimise the mean loss of scale * logits + bias; scale = temperature * class factor."""
+    values = torch.from_numpy(logits)
+    classes = logits.shape[1]
+    common = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    own = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [common, own, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        scaled = torch.exp(common + own) * values + bias
+        penalty = _SCALE_PENALTY * own.square().mean() + _BIAS_PENALTY * bias.square().mean()
+        total = loss(scaled).mean() + penalty
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        scale = torch.exp(common + own)
+        return HeadCalibration(
+            scale=tuple(round(value, 6) for value in scale.tolist()),
+            bias=tuple(round(value, 6) for value in bias.tolist()),
+        )
+
+
+def _shares(labels: IntArray, classes: int) -> tuple[float, ...]:
+    counts = np.bincount(labels, minlength=classes) + 1 / classes
+    return tuple((counts / counts.sum()).tolist())

@@ -1,0 +1,82 @@
+"""The card of a model: what it is, what it was made of, how it does, where not to use it."""
+
+from collections.abc import Mapping, Sequence
+
+import yaml
+
+from replyrank.models.parity import Check
+from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.oof import FoldFigures
+
+_INTENDED = """\
+Short English posts and messages to or about a brand. The scores order a queue in which
+everything is read by a person; they are not meant to answer, hide or delete anything.
+Messages in other languages get the class priors and the review reason `language`."""
+
+_LIMITS = """\
+The labels were made under one written guideline; a team that sees urgency otherwise should
+retrain on its own corrections. Brands never seen cost accuracy: the figures above are of
+such brands. Sarcasm and problems retold for others are the commonest errors."""
+
+
+def model_card(
+    name: str,
+    config: TrainConfig | FallbackConfig,
+    counts: Mapping[str, Mapping[str, int]],
+    folds: FoldFigures,
+    checks: Sequence[Check],
+) -> str:
+    """Markdown of ``card.md``."""
+    return "\n\n".join(
+        [
+            f"# {name}",
+            _what(config),
+            "## Use",
+            _INTENDED,
+            f"## Figures on companies never seen ({folds.rows:,} posts, {config.folds} folds, "
+            "as shipped, calibrated)",
+            _table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
+            *_export(checks),
+            "## Training data (rows)",
+            _counts(counts),
+            "The texts are public posts; they are not part of this artefact. Several of the "
+            "sources are for non-commercial use or state no licence: see LICENSE-WEIGHTS.md.",
+            "## Limits",
+            _LIMITS,
+            "## Config",
+            f"```yaml\n{yaml.safe_dump(config.model_dump(mode='json'), sort_keys=False)}```\n",
+        ]
+    )
+
+
+def _what(config: TrainConfig | FallbackConfig) -> str:
+    if isinstance(config, FallbackConfig):
+        return (
+            "Hashed words, word pairs and character n-grams with two logistic heads: the joint of "
+            "intent and urgency level, and sentiment. It stands in where the transformer cannot run."
+        )
+    return (
+        f"An encoder ({config.encoder}) with a joint head for intent and urgency level and a head "
+        "for sentiment, in int8 with static scales: scores do not depend on a message's neighbours."
+    )
+
+
+def _export(checks: Sequence[Check]) -> list[str]:
+    if not checks:
+        return []
+    rows = [(c.name, f"{c.value:.2g}", f"{c.limit:.2g}") for c in checks]
+    return ["## Export", _table(("check", "value", "limit"), rows)]
+
+
+def _counts(counts: Mapping[str, Mapping[str, int]]) -> str:
+    rows = [
+        (part, source, f"{rows:,}")
+        for part, sources in counts.items()
+        for source, rows in sources.items()
+    ]
+    return _table(("part", "source", "rows"), rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

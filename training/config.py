@@ -1,0 +1,103 @@
+"""The training config: one YAML file, validated, logged whole with every run."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from replyrank.data.errors import UsageError
+from replyrank.models.encoder import PACKAGED_MINILM
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StageConfig(_Frozen):
+    """One pass of optimisation over one mixture of rows."""
+
+    #: passes over the posts labelled by our guideline
+    epochs: Annotated[float, Field(gt=0, le=50)]
+    learning_rate: Positive
+    #: share of the learning rate that each layer below the last keeps of the one above
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    warmup: Share = 0.06
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    label_smoothing: Share = 0.0
+    #: weight of a sentiment loss beside a need loss of 1
+    sentiment_weight: Positive = 1.0
+    #: loss weight of posts at level critical, the rarest class
+    critical_weight: Positive = 1.0
+    freeze_embeddings: bool = False
+    #: decay of the moving average of the weights, which is what the stage hands on
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    #: chance that a company's name in a text is swapped for another's
+    brand_swap: Share = 0.0
+
+
+class _RunConfig(_Frozen):
+    """What every kind of model has."""
+
+    name: str
+    seed: int = 1
+    #: longest input in tokens
+    max_tokens: Annotated[int, Field(ge=8, le=512)] = 128
+    #: log-probability by which another language must beat English for the review ``language``
+    language_margin: Annotated[float, Field(ge=0)] = 3.75
+    #: folds that leave company groups out; their predictions calibrate the artefact
+    folds: Annotated[int, Field(ge=2)] = 5
+    #: sources of labelled posts that may train; without any, all
+    post_sources: tuple[str, ...] = ()
+    #: corpora of the first stage; posts of companies are left out of it, so that one first
+    #: stage serves every fold
+    auxiliary: tuple[str, ...] = ()
+    #: corpora that stand beside the posts in the second stage, by the rows drawn from each
+    companions: dict[str, Annotated[int, Field(ge=1)]] = {}
+
+
+class TrainConfig(_RunConfig):
+    """Everything that decides what transformer comes out, apart from the data."""
+
+    kind: Literal["transformer"] = "transformer"
+    encoder: str = PACKAGED_MINILM
+    dropout: Share = 0.1
+    auxiliary_stage: StageConfig | None = None
+    posts_stage: StageConfig
+
+
+class FallbackConfig(_RunConfig):
+    """Everything that decides what linear fallback comes out, apart from the data."""
+
+    kind: Literal["linear"]
+
+
+def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:
+    """Read and validate a config file; ``overrides`` replace its top-level keys.
+
+    Raises:
+        UsageError: naming the key, its value and what it should be.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"cannot read the training config {path}: {error.strerror}; name a YAML file"
+        raise UsageError(message) from error
+    except yaml.YAMLError as error:
+        message = f"the training config {path} is not YAML: {error}; mend it there"
+        raise UsageError(message) from error
+    if not isinstance(raw, dict):
+        message = f"the training config {path} holds no keys; see training/configs for examples"
+        raise UsageError(message)
+    try:
+        kind = FallbackConfig if raw.get("kind") == "linear" else TrainConfig
+        return kind.model_validate(raw | overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = f"{path}: {key} = {first['input']!r}: {first['msg']}; change or remove the key"
+        raise UsageError(message) from error

@@ -1,0 +1,207 @@
+"""The optimisation loop: one stage of training, resumable, on CPU or GPU."""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from replyrank.data.vocabulary import NEED_CELLS
+from replyrank.models.encoder import TriageModel
+from replyrank.training.batches import Batch, TokenisedRows
+from replyrank.training.config import StageConfig
+from replyrank.training.losses import need_loss, sentiment_loss
+
+_LOG: Final = logging.getLogger(__name__)
+_CHECKPOINT_SECONDS: Final = 300
+_LOG_EVERY: Final = 50
+
+#: called with (step, steps, mean loss of the last steps)
+Progress = Callable[[int, int, float], None]
+
+
+def device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Stage:
+    """One stage: model, optimiser, moving average and the place in the data, as one state."""
+
+    def __init__(
+        self, model: TriageModel, rows: TokenisedRows, config: StageConfig, seed: int
+    ) -> None:
+        self.model = model.to(device())
+        self.rows = rows
+        self.config = config
+        self.seed = seed
+        self.per_epoch = len(rows.batch_rows(config.batch_size, seed))
+        self.steps = max(1, round(self.per_epoch * config.epochs))
+        self.step = 0
+        for parameter in _embeddings(model).parameters():
+            parameter.requires_grad = not config.freeze_embeddings
+        self.optimizer = torch.optim.AdamW(_groups(model, config), fused=True)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.average = {
+            name: value.detach().clone()
+            for name, value in model.named_parameters()
+            if config.ema_decay and value.requires_grad
+        }
+
+    def run(self, checkpoint: Path | None = None, progress: Progress | None = None) -> TriageModel:
+        """Train to the end and return the model, with its averaged weights if there are any.
+
+        Args:
+            checkpoint: file that is written every few minutes and taken up where it stands.
+            progress: called every few steps.
+        """
+        if checkpoint is not None and checkpoint.exists():
+            self._load(checkpoint)
+        saved, losses = time.monotonic(), deque[float](maxlen=_LOG_EVERY)
+        while self.step < self.steps:
+            epoch, offset = divmod(self.step, self.per_epoch)
+            for rows in self._epoch(epoch)[offset:]:
+                losses.append(self.update(self.rows.batch(rows)))
+                self.step += 1
+                if self.step % _LOG_EVERY == 0:
+                    loss = float(np.mean(losses))
+                    _LOG.info("step %d of %d, loss %.4f", self.step, self.steps, loss)
+                    if progress is not None:
+                        progress(self.step, self.steps, loss)
+                if checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    self._save(checkpoint)
+                    saved = time.monotonic()
+                if self.step >= self.steps:
+                    break
+        if checkpoint is not None:
+            self._save(checkpoint)
+        self._take_average()
+        return self.model
+
+    def _epoch(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch; the seed and its number decide everything in it."""
+        seed = self.seed * 1_000 + epoch
+        if self.config.brand_swap:
+            self.rows.swap_brands(self.config.brand_swap, seed)
+        return self.rows.batch_rows(self.config.batch_size, seed)
+
+    def update(self, batch: Batch) -> float:
+        """One step of optimisation; returns the loss."""
+        self.model.train()
+        # By step, so that a resumed run drops out what it would have dropped out.
+        torch.manual_seed(self.seed * 1_000_000 + self.step)
+        loss = self._loss(batch)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * _schedule(self.step, self.steps, self.config.warmup)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self._update_average()
+        return loss.item()
+
+    def _loss(self, batch: Batch) -> Tensor:
+        where = device()
+        need, sentiment = self.model(batch.input_ids.to(where), batch.attention_mask.to(where))
+        smoothing = self.config.label_smoothing
+        cells = batch.cells.to(where)
+        losses = need_loss(need, cells, smoothing) + self.config.sentiment_weight * sentiment_loss(
+            sentiment, batch.sentiment.to(where), smoothing
+        )
+        return (losses * batch.weight.to(where)).mean()
+
+    def _update_average(self) -> None:
+        if not self.average:
+            return
+        # A young average forgets faster, or it would remember the untrained weights.
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.model.named_parameters():
+                if name in self.average:
+                    self.average[name].lerp_(value, 1 - decay)
+
+    def _take_average(self) -> None:
+        with torch.no_grad():
+            for name, value in self.model.named_parameters():
+                if name in self.average:
+                    value.copy_(self.average[name])
+
+    def _save(self, path: Path) -> None:
+        state: dict[str, Any] = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+        }
+        save_whole(state, path)
+
+    def _load(self, path: Path) -> None:
+        state = torch.load(path, map_location=device(), weights_only=True)
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = state["average"]
+        _LOG.info("resumed at step %d of %d", self.step, self.steps)
+
+
+def save_whole(state: Mapping[str, Any], path: Path) -> None:
+    """Write ``state`` so that ``path`` holds all of it or what it held before."""
+    partial = path.with_name(f"{path.name}.partial")
+    torch.save(dict(state), partial)
+    partial.replace(path)
+
+
+def predict_logits(
+    model: TriageModel, rows: TokenisedRows, batch_size: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of all rows in their order: need (n, 16) and sentiment (n, 3), float64."""
+    model.eval()
+    n = len(rows.tokens)
+    need, sentiment = np.zeros((n, NEED_CELLS)), np.zeros((n, 3))
+    with torch.inference_mode():
+        for index, batch in rows.in_order(batch_size):
+            a, b = model(batch.input_ids.to(device()), batch.attention_mask.to(device()))
+            need[index], sentiment[index] = a.cpu().numpy(), b.cpu().numpy()
+    return need, sentiment
+
+
+def _schedule(step: int, steps: int, warmup: float) -> float:
+    """Linear warm-up, then linear decay to zero; the factor of the learning rate."""
+    warm = max(1, math.ceil(steps * warmup))
+    if step < warm:
+        return (step + 1) / warm
+    return max(0.0, (steps - step) / max(1, steps - warm))
+
+
+def _embeddings(model: TriageModel) -> torch.nn.Module:
+    embeddings: torch.nn.Module = model.encoder.embeddings  # type: ignore[assignment]
+    return embeddings
+
+
+def _groups(model: TriageModel, config: StageConfig) -> list[dict[str, Any]]:
+    """Parameter groups: lower layers learn slower, biases and norms do not decay."""
+    depth = len(model.encoder.encoder.layer)  # type: ignore[union-attr,arg-type]
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = config.learning_rate * config.layer_decay ** _layers_above(name, depth)
+        decay = 0.0 if parameter.ndim == 1 else config.weight_decay
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def _layers_above(name: str, depth: int) -> int:
+    parts = name.split(".")
+    if "layer" in parts:
+        return depth - 1 - int(parts[parts.index("layer") + 1])
+    return depth if "embeddings" in parts else 0

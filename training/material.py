@@ -1,0 +1,147 @@
+"""What a run trains on: our posts by company folds, and the corpora beside them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from replyrank.data.companies import companies_mentioned
+from replyrank.data.errors import UsageError
+from replyrank.data.near_copies import NearCopyGuard
+from replyrank.data.splits import companies_of
+from replyrank.data.splits.folds import company_folds, held_out_companies, training_rows
+from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.rows import IntArray, TrainingRows
+
+_POSTS: Final = "posts_train"
+_AUXILIARY: Final = "auxiliary"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What decides on which side of a fold a text stands."""
+
+    text: str
+    company: str | None
+
+
+@dataclass(frozen=True)
+class Material:
+    """Training rows of one run."""
+
+    #: posts labelled by our guideline
+    posts: TrainingRows
+    places: tuple[_Place, ...]
+    #: fold of each post; -1 where a post has no company
+    folds: tuple[int, ...]
+    #: rows of the first stage; none has to do with a company
+    auxiliary: TrainingRows
+    #: rows beside the posts in the second stage
+    companions: TrainingRows
+    companion_places: tuple[_Place, ...]
+    #: rows that each corpus gave to each part, for the card
+    counts: Mapping[str, Mapping[str, int]]
+
+    def fold_rows(self, fold: int) -> IntArray:
+        """Positions of the posts of a fold."""
+        return np.flatnonzero(np.array(self.folds) == fold)
+
+    def fold_training(self, fold: int) -> TrainingRows:
+        """What trains the model that is measured on ``fold``: no company on both sides."""
+        rows = np.array(training_rows(self.places, self.folds, fold), dtype=np.int64)
+        aside = held_out_companies(self.places, self.folds, fold)
+        guard = NearCopyGuard([self.posts.texts[row] for row in self.fold_rows(fold)])
+        beside = [
+            row
+            for row, place in enumerate(self.companion_places)
+            if not companies_of(place.company, place.text) & aside
+            and guard.copied(place.text) is None
+        ]
+        kept = self.companions.take(np.array(beside, dtype=np.int64))
+        return TrainingRows.concatenate([self.posts.take(rows), kept])
+
+    def all_training(self) -> TrainingRows:
+        """What trains the model that ships."""
+        return TrainingRows.concatenate([self.posts, self.companions])
+
+
+def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Material:
+    """Take what a config asks for from a training set.
+
+    Args:
+        config: names the corpora of each stage.
+        dataset: the folder that ``build_dataset`` wrote.
+
+    Raises:
+        UsageError: if it holds no post that the config may train on.
+    """
+    # Slow to import, and nothing else here needs it.
+    from datasets import load_from_disk  # noqa: PLC0415
+
+    splits = load_from_disk(str(dataset))
+    posts = [
+        row
+        for row in splits.get(_POSTS, ())
+        if not config.post_sources or row["source"] in config.post_sources
+    ]
+    if not posts:
+        sources = ", ".join(config.post_sources) or "any source"
+        message = f"{dataset} holds no labelled posts of {sources}; build it from more corpora"
+        raise UsageError(message)
+    # A split without rows is not written.
+    others = list(splits.get(_AUXILIARY, ()))
+    first = [
+        row
+        for row in others
+        if row["source"] in config.auxiliary
+        and not row["company"]
+        and not companies_mentioned(row["text"])
+    ]
+    beside = [
+        row
+        for source, most in config.companions.items()
+        for row in _draw([row for row in others if row["source"] == source], most, config.seed)
+    ]
+    places = tuple(map(_place, posts))
+    return Material(
+        posts=_rows(posts),
+        places=places,
+        folds=_folds(places, config),
+        auxiliary=_rows(first),
+        companions=_rows(beside),
+        companion_places=tuple(map(_place, beside)),
+        counts={
+            part: dict(sorted(Counter(str(row["source"]) for row in rows).items()))
+            for part, rows in (("posts", posts), ("first stage", first), ("beside", beside))
+        },
+    )
+
+
+def _folds(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> tuple[int, ...]:
+    """Folds that leave companies out; of posts of too few companies, folds of posts."""
+    if len({place.company for place in places} - {None}) >= config.folds:
+        return tuple(company_folds(places, config.folds))
+    drawn = np.random.default_rng(config.seed).permutation(len(places)) % config.folds
+    return tuple(drawn.tolist())
+
+
+def _draw(rows: Sequence[Mapping[str, Any]], most: int, seed: int) -> list[Mapping[str, Any]]:
+    """At most ``most`` of the rows, the same for the same seed."""
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:most]
+    return [rows[row] for row in sorted(chosen)]
+
+
+def _place(row: Mapping[str, Any]) -> _Place:
+    return _Place(row["text"], row["company"] or None)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> TrainingRows:
+    return TrainingRows(
+        tuple(row["text"] for row in rows),
+        np.array([row["intent"] for row in rows], dtype=np.int64),
+        np.array([row["urgency"] for row in rows], dtype=np.int64),
+        np.array([row["sentiment"] for row in rows], dtype=np.int64),
+    )

@@ -1,0 +1,115 @@
+"""What is compared when a model is evaluated: labels as arrays, and what was predicted."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from replyrank.data.vocabulary import (
+    INTENTS,
+    NEED_CELLS,
+    SENTIMENT_LABELS,
+    URGENCY_LEVELS,
+    Review,
+)
+from replyrank.models.scorer import Scorer
+from replyrank.training.metrics import FloatArray, IntArray
+
+_BATCH: Final = 1024
+
+
+class LabelArrays(Protocol):
+    """Labels of n posts as class numbers in the order of the vocabulary; ``MASKED`` where open.
+
+    ``TrainingRows`` are such labels.
+    """
+
+    @property
+    def intent(self) -> IntArray:
+        """(n,)."""
+        ...
+
+    @property
+    def urgency(self) -> IntArray:
+        """(n,)."""
+        ...
+
+    @property
+    def sentiment(self) -> IntArray:
+        """(n,)."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of posts."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n posts; None for a head that it does not have."""
+
+    #: (n, 16), rows sum to 1: joint of intent and urgency level
+    need: FloatArray | None
+    #: (n, 3), rows sum to 1
+    p_sentiment: FloatArray | None
+    #: n reasons to look, None where there is none
+    review: tuple[Review | None, ...]
+
+    def __post_init__(self) -> None:
+        """Check the shapes; raises ``ValueError`` where they do not fit."""
+        n = len(self.review)
+        for name, p, width in (
+            ("need", self.need, NEED_CELLS),
+            ("p_sentiment", self.p_sentiment, len(SENTIMENT_LABELS)),
+        ):
+            if p is not None and p.shape != (n, width):
+                message = f"{name} has shape {p.shape}; {n} rows need ({n}, {width})"
+                raise ValueError(message)
+
+    def __len__(self) -> int:
+        """Number of posts."""
+        return len(self.review)
+
+    @property
+    def p_intent(self) -> FloatArray | None:
+        """(n, 4): sums of the joint over levels."""
+        return None if self.need is None else self._joint(self.need).sum(axis=2)
+
+    @property
+    def p_urgency(self) -> FloatArray | None:
+        """(n, 4): sums of the joint over intents."""
+        return None if self.need is None else self._joint(self.need).sum(axis=1)
+
+    def reviews(self) -> dict[str, int]:
+        """How many posts have each reason to look."""
+        counts = Counter(reason for reason in self.review if reason is not None)
+        return {reason.value: counts[reason] for reason in Review if counts[reason]}
+
+    @staticmethod
+    def _joint(need: FloatArray) -> FloatArray:
+        return need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS))
+
+
+def predict(
+    scorer: Scorer, texts: Sequence[str], *, advance: Callable[[int], None] | None = None
+) -> Predictions:
+    """Score texts in batches.
+
+    Args:
+        scorer: any artefact.
+        texts: n texts.
+        advance: called with the number of texts scored since the last call.
+    """
+    need = np.zeros((len(texts), NEED_CELLS))
+    p_sentiment = np.zeros((len(texts), len(SENTIMENT_LABELS)))
+    review: list[Review | None] = []
+    for start in range(0, len(texts), _BATCH):
+        batch = scorer.score_batch(texts[start : start + _BATCH])
+        rows = slice(start, start + len(batch))
+        need[rows], p_sentiment[rows] = batch.need, batch.p_sentiment
+        review.extend(batch.review)
+        if advance is not None:
+            advance(len(batch))
+    return Predictions(need, p_sentiment, tuple(review))

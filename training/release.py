@@ -1,0 +1,198 @@
+"""From a trained model to an artefact folder: export, quantise, check, calibrate, describe."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from replyrank.data.cleaning import CLEANING_VERSION, clean
+from replyrank.data.samples.load import load_samples
+from replyrank.models.artefact import (
+    CARD,
+    CONFIG,
+    MODEL,
+    SELFTEST,
+    TOKENIZER,
+    verify,
+    write_manifest,
+)
+from replyrank.models.calibration import apply_calibration
+from replyrank.models.config import ModelConfig, ModelKind, Thresholds
+from replyrank.models.encoder import TriageModel
+from replyrank.models.export import export_fp32, torch_logits
+from replyrank.models.find import open_artefact
+from replyrank.models.parity import Check, Probabilities, check_export
+from replyrank.models.quantise import quantise
+from replyrank.models.selftest import write_selftest
+from replyrank.training.calibrate import (
+    confidence_threshold,
+    fit_calibration,
+    fit_priors,
+    support_threshold,
+)
+from replyrank.training.metrics import (
+    classwise_calibration_error,
+    confusion,
+    macro_f1,
+)
+from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
+from replyrank.training.rows import TrainingRows
+
+LICENCE: Final = "LICENSE-WEIGHTS.md"
+#: texts on which the activations' ranges are measured
+RANGE_TEXTS: Final = 512
+#: texts on which the export gate compares
+GATE_TEXTS: Final = 2_000
+#: posts written for the project that the self-test scores
+SELFTEST_TEXTS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """A model's graphs, and the tokenizer that feeds them, in a working folder."""
+
+    fp32: Path
+    int8: Path
+
+
+def quantise_model(
+    model: TriageModel, tokens: Sequence[Sequence[int]], folder: Path, name: str
+) -> Quantised:
+    """Export ``model`` and quantise it, measuring activations on the first of ``tokens``."""
+    graphs = Quantised(folder / f"{name}-fp32.onnx", folder / f"{name}-int8.onnx")
+    export_fp32(model, graphs.fp32)
+    quantise(graphs.fp32, graphs.int8, tokens[:RANGE_TEXTS])
+    return graphs
+
+
+def gate_checks(
+    model: TriageModel, graphs: Quantised, rows: TrainingRows, tokens: Sequence[Sequence[int]]
+) -> list[Check]:
+    """The figures of the export gate on labelled rows that the model may have seen."""
+    reference = Probabilities.of_logits(*(part.numpy() for part in torch_logits(model, tokens)))
+    return check_export(reference, graphs.fp32, graphs.int8, tokens, lambda p: _quality(p, rows))
+
+
+def fit_config(
+    oof: OutOfFold,
+    *,
+    name: str,
+    kind: ModelKind,
+    max_tokens: int,
+    language_margin: float,
+) -> tuple[ModelConfig, FoldFigures]:
+    """Calibration, priors and thresholds from out-of-fold logits, and how these posts then do.
+
+    Args:
+        oof: by the quantised fold models.
+        name: name and version of the model.
+        kind: of the artefact.
+        max_tokens: longest input.
+        language_margin: see ``Thresholds``.
+    """
+    calibration = fit_calibration(oof)
+    need = apply_calibration(oof.need, calibration.need)
+    p_intent = need.reshape(-1, 4, 4).sum(axis=2)
+    thresholds = Thresholds(
+        support_request=support_threshold(p_intent[:, 0], oof.rows.intent),
+        low_confidence=confidence_threshold(p_intent),
+        language_margin=language_margin,
+    )
+    p_sentiment = apply_calibration(oof.sentiment, calibration.sentiment)
+    figures = fold_figures(oof.rows, need, p_sentiment, thresholds.support_request)
+    config = ModelConfig(
+        name=name,
+        kind=kind,
+        cleaning=CLEANING_VERSION,
+        max_tokens=max_tokens,
+        calibration=calibration,
+        priors=fit_priors(oof.rows),
+        thresholds=thresholds,
+    )
+    return config, figures
+
+
+def write_artefact(
+    graphs: Quantised, tokenizer: Tokenizer, config: ModelConfig, card: str, target: Path
+) -> Path:
+    """Put an artefact folder together and move it into place once it verifies.
+
+    Args:
+        graphs: of the model that ships.
+        tokenizer: without padding.
+        config: of the artefact.
+        card: Markdown of ``card.md``.
+        target: folder to make; an older one of this name is replaced.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as place:
+        folder = Path(place) / target.name
+        folder.mkdir()
+        shutil.copyfile(graphs.int8, folder / MODEL)
+        tokenizer.save(str(folder / TOKENIZER), pretty=False)
+        finish_artefact(folder, config, card)
+        return publish(folder, target)
+
+
+def finish_artefact(folder: Path, config: ModelConfig, card: str) -> None:
+    """Add card, licence, config, self-test and manifest to a folder that holds the weights."""
+    (folder / CARD).write_text(card, encoding="utf-8")
+    licence = resources.files("replyrank.training").joinpath("weights_licence.md")
+    (folder / LICENCE).write_bytes(licence.read_bytes())
+    (folder / CONFIG).write_text(
+        json.dumps(config.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8"
+    )
+    (folder / SELFTEST).write_text("", encoding="utf-8")
+    write_manifest(folder)
+    write_selftest(open_artefact(verify(folder), threads=1), selftest_texts(), folder / SELFTEST)
+    write_manifest(folder)
+
+
+def publish(folder: Path, target: Path) -> Path:
+    """Move a finished folder to ``target``, in the place of an older one."""
+    if target.exists():
+        shutil.rmtree(target)
+    return folder.rename(target)
+
+
+def selftest_texts() -> list[str]:
+    """Posts written for the project, of all lengths, for the self-test."""
+    texts = sorted(
+        {sample.message.text for sample in load_samples() if sample.message.text.strip()}
+    )
+    step = max(1, len(texts) // SELFTEST_TEXTS)
+    return texts[::step][:SELFTEST_TEXTS]
+
+
+def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of texts, cleaned first."""
+    encodings = tokenizer.encode_batch([clean(text) for text in texts])
+    return [encoding.ids for encoding in encodings]
+
+
+def _quality(p: Probabilities, rows: TrainingRows) -> tuple[dict[str, float], dict[str, float]]:
+    """Macro-F1 and class-wise calibration error of each head, uncalibrated."""
+    joint = p.need.reshape(-1, 4, 4)
+    heads = {
+        "intent": (rows.intent, joint.sum(axis=2)),
+        "urgency": (rows.urgency, joint.sum(axis=1)),
+        "sentiment": (rows.sentiment, p.sentiment),
+    }
+    f1 = {
+        f"macro-F1 of {name}": float(
+            macro_f1(confusion(labels, values.argmax(axis=1), values.shape[1]))
+        )
+        for name, (labels, values) in heads.items()
+    }
+    error = {
+        f"calibration error of {name}": float(np.mean(classwise_calibration_error(labels, values)))
+        for name, (labels, values) in heads.items()
+    }
+    return f1, error

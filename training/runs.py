@@ -1,0 +1,34 @@
+"""The program for each kind of config."""
+
+from pathlib import Path
+from typing import Protocol
+
+from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.fallback_run import FallbackRun
+from replyrank.training.fitting import Progress
+from replyrank.training.material import Material
+from replyrank.training.train import TrainingRun
+
+
+class Run(Protocol):
+    """What the command line needs of a program."""
+
+    def plan(self) -> object:
+        """What it will do and how long that should take, to be printed."""
+        ...
+
+    def run(self, out: Path, name: str) -> Path:
+        """Do it; returns the artefact's folder."""
+        ...
+
+
+def open_run(
+    config: TrainConfig | FallbackConfig,
+    material: Material,
+    work: Path,
+    progress: Progress | None = None,
+) -> Run:
+    """The program that a config asks for."""
+    if isinstance(config, FallbackConfig):
+        return FallbackRun(config, material)
+    return TrainingRun(config, material, work, progress)
