@@ -1,1 +1,1 @@
-"""Floor 4: the doors; for now the command line."""
+"""Floor 4: the doors, of which the command line is the first."""

@@ -33,7 +33,7 @@ def model_card(
             _what(config),
             "## Use",
             _INTENDED,
-            f"## Figures on companies never seen ({folds.rows:,} posts, {config.folds} folds, "
+            f"## Figures on companies never seen ({folds.rows:,} posts, {len(config.folds_run)} of {config.folds} folds, "
             "as shipped, calibrated)",
             _table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
             *_export(checks),

@@ -51,6 +51,8 @@ class _RunConfig(_Frozen):
     language_margin: Annotated[float, Field(ge=0)] = 3.75
     #: folds that leave company groups out; their predictions calibrate the artefact
     folds: Annotated[int, Field(ge=2)] = 5
+    #: how many of the folds are run; fewer cost less and calibrate on fewer posts
+    calibration_folds: Annotated[int, Field(ge=1)] | None = None
     #: sources of labelled posts that may train; without any, all
     post_sources: tuple[str, ...] = ()
     #: corpora of the first stage; posts of companies are left out of it, so that one first
@@ -58,6 +60,11 @@ class _RunConfig(_Frozen):
     auxiliary: tuple[str, ...] = ()
     #: corpora that stand beside the posts in the second stage, by the rows drawn from each
     companions: dict[str, Annotated[int, Field(ge=1)]] = {}
+
+    @property
+    def folds_run(self) -> range:
+        """The folds whose predictions calibrate the artefact."""
+        return range(min(self.calibration_folds or self.folds, self.folds))
 
 
 class TrainConfig(_RunConfig):

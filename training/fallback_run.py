@@ -28,7 +28,7 @@ class FallbackRun:
     def plan(self) -> str:
         """What will be fitted."""
         return (
-            f"{self.config.folds + 1} linear models on {len(self.material.posts):,} posts, minutes"
+            f"{len(self.config.folds_run) + 1} linear models on {len(self.material.posts):,} posts, minutes"
         )
 
     def run(self, out: Path, name: str) -> Path:
@@ -53,7 +53,7 @@ class FallbackRun:
 
     def out_of_fold(self) -> OutOfFold:
         """Logits of every post that has a company, by the model blind to it."""
-        rows = [self.material.fold_rows(fold) for fold in range(self.config.folds)]
+        rows = [self.material.fold_rows(fold) for fold in self.config.folds_run]
         logits = [self._fold_logits(fold, index) for fold, index in enumerate(rows)]
         both = np.concatenate(logits)
         return OutOfFold(both[:, :16], both[:, 16:], self.material.posts.take(np.concatenate(rows)))

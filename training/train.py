@@ -103,7 +103,7 @@ class TrainingRun:
         if config.auxiliary_stage is not None:
             rows = round(len(material.auxiliary) * config.auxiliary_stage.epochs)
             steps.append(("auxiliary stage", rows))
-        for fold in range(config.folds):
+        for fold in config.folds_run:
             rows = round(len(material.fold_training(fold)) * epochs)
             steps.append((f"posts stage without fold {fold + 1}", rows))
         steps.append(("posts stage, all companies", round(len(material.all_training()) * epochs)))
@@ -132,7 +132,7 @@ class TrainingRun:
 
     def out_of_fold(self) -> OutOfFold:
         """Logits of every post that has a company, by the quantised model blind to it."""
-        parts = [self._fold(fold) for fold in range(self.config.folds)]
+        parts = [self._fold(fold) for fold in self.config.folds_run]
         rows = np.concatenate([index for index, _, _ in parts])
         return OutOfFold(
             need=np.concatenate([need for _, need, _ in parts]),
