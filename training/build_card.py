@@ -26,7 +26,7 @@ class BuildSummary:
 
 def card(splits: Mapping[str, Sequence[Row]], summary: BuildSummary, config: BuildConfig) -> str:
     """The card: splits with hashes, rows per source and label, and what was left out and why."""
-    words = [
+    words: list[tuple[str, Sequence[str]]] = [
         ("intent", list(INTENTS)),
         ("urgency", [level.label for level in URGENCY_LEVELS]),
         ("sentiment", list(SENTIMENT_LABELS)),

@@ -33,8 +33,10 @@ def model_card(
             _what(config),
             "## Use",
             _INTENDED,
-            f"## Figures on companies never seen ({folds.rows:,} posts, {len(config.folds_run)} of {config.folds} folds, "
-            "as shipped, calibrated)",
+            "## Figures on companies never seen",
+            f"{folds.rows:,} posts in {len(config.folds_run)} of {config.folds} folds, each "
+            "predicted by a model that was trained without its company, then calibrated. The "
+            "calibration was fitted on these posts.",
             _table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
             *_export(checks),
             "## Training data (rows)",
@@ -53,7 +55,8 @@ def _what(config: TrainConfig | FallbackConfig) -> str:
     if isinstance(config, FallbackConfig):
         return (
             "Hashed words, word pairs and character n-grams with two logistic heads: the joint of "
-            "intent and urgency level, and sentiment. It stands in where the transformer cannot run."
+            "intent and urgency level, and sentiment. It stands in where the transformer "
+            "cannot run."
         )
     return (
         f"An encoder ({config.encoder}) with a joint head for intent and urgency level and a head "

@@ -94,6 +94,9 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:
     except OSError as error:
         message = f"cannot read the training config {path}: {error.strerror}; name a YAML file"
         raise UsageError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"the training config {path} is not UTF-8; save it as UTF-8"
+        raise UsageError(message) from error
     except yaml.YAMLError as error:
         message = f"the training config {path} is not YAML: {error}; mend it there"
         raise UsageError(message) from error
@@ -104,7 +107,14 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:
         kind = FallbackConfig if raw.get("kind") == "linear" else TrainConfig
         return kind.model_validate(raw | overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        message = f"{path}: {key} = {first['input']!r}: {first['msg']}; change or remove the key"
+        message = f"{path}: {_first(error)}"
         raise UsageError(message) from error
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors()[0]
+    key = ".".join(str(part) for part in detail["loc"])
+    # The input of a missing key is all that stands beside it.
+    if detail["type"] == "missing":
+        return f"{key} is missing; add the key"
+    return f"{key} = {detail['input']!r}: {detail['msg']}; change or remove the key"

@@ -27,9 +27,8 @@ class FallbackRun:
 
     def plan(self) -> str:
         """What will be fitted."""
-        return (
-            f"{len(self.config.folds_run) + 1} linear models on {len(self.material.posts):,} posts, minutes"
-        )
+        models = len(self.config.folds_run) + 1
+        return f"{models} linear models on {len(self.material.posts):,} posts, minutes"
 
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""

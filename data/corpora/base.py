@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TextIO, cast
+from typing import Final, Literal, TextIO, cast
 
 from replyrank.data.errors import UsageError
 from replyrank.data.messages import Labels
@@ -93,7 +93,7 @@ def csv_records(
     root: Path, name: str, *, delimiter: str = ",", quoted: bool = True
 ) -> Iterator[dict[str, str]]:
     """Rows of a file with a header; a cell that is missing is the empty string."""
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     with open_text(root, name) as lines:
         for row in csv.DictReader(lines, delimiter=delimiter, quoting=quoting, restval=""):
             yield {column: value or "" for column, value in row.items() if column is not None}

@@ -1,15 +1,17 @@
 """How often English is taken for another language, and how much of the rest is found."""
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from replyrank.data.corpora import corpora_root, joined_posts
 from replyrank.data.splits import Split, split_of
-from replyrank.models.language import english_margin
 from replyrank.models.find import find_artefact
+from replyrank.models.language import english_margin
 from tests.benchmarks.reporting import table, write
 
 _COMMAND: Final = "python -m tests.benchmarks.language"
@@ -21,8 +23,6 @@ def labelled_tweets(root: Path) -> Iterator[tuple[str, bool]]:
 
     Tweets that their readers call ambiguous, mixed or automatic are left out.
     """
-    import csv  # noqa: PLC0415
-
     with (root / "data/langid_umass/all_annotated.tsv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             clear = row["Code-Switched"] == "0" and row["Ambiguous"] == "0"
@@ -33,6 +33,15 @@ def labelled_tweets(root: Path) -> Iterator[tuple[str, bool]]:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 yield row["text"], row["lang"] == "english"
+
+
+def _flagged(
+    codes: Sequence[str | None], margins: npt.NDArray[np.float64], margin: float
+) -> npt.NDArray[np.bool_]:
+    """Which texts the margin calls another language."""
+    other = np.array([code not in (None, "en") for code in codes])
+    flagged: npt.NDArray[np.bool_] = other & (margins > margin)
+    return flagged
 
 
 def main() -> None:
@@ -46,17 +55,11 @@ def main() -> None:
     shipped = find_artefact().config.thresholds.language_margin
     rows, facts = [], []
     for margin in sorted({*_MARGINS, shipped}):
-        flagged = np.array(
-            [code not in (None, "en") and m > margin for code, m in zip(codes, margins, strict=True)]
-        )
-        on_posts = np.mean(
-            [
-                code not in (None, "en") and m > margin
-                for code, m in zip(post_codes, post_margins, strict=True)
-            ]
-        )
-        figures = (flagged[english].mean(), flagged[~english].mean(), float(on_posts))
-        facts.append({"margin": margin, "english": figures[0], "other": figures[1], "posts": figures[2]})
+        flagged = _flagged(codes, margins, margin)
+        on_posts = _flagged(post_codes, post_margins, margin)
+        figures = [float(part.mean()) for part in (flagged[english], flagged[~english], on_posts)]
+        names = ("margin", "english", "other", "posts")
+        facts.append(dict(zip(names, [margin, *figures], strict=True)))
         mark = " (shipped)" if margin == shipped else ""
         rows.append((f"{margin:g}{mark}", *(f"{100 * figure:.2f} %" for figure in figures)))
     header = (

@@ -53,7 +53,8 @@ def _pipeline(threads: int) -> Callable[[str], object]:
     torch.set_num_threads(threads)
     folder = encoder_folder(PACKAGED_MINILM)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=4)
-    return pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return pipeline("text-classification", model=model, tokenizer=tokenizer)
 
 
 def _bulk_pipeline(source: Path, target: Path) -> tuple[int, float]:
@@ -146,7 +147,9 @@ def main() -> None:
             writer.writerow(["text"])
             writer.writerows([text] for text in tweets(_ROWS))
         bulk, single = _rounds("bulk", source), _rounds("single", source)
-    faster = [ours / theirs for ours, theirs in zip(bulk["replyrank"], bulk["pipeline"], strict=True)]
+    faster = [
+        ours / theirs for ours, theirs in zip(bulk["replyrank"], bulk["pipeline"], strict=True)
+    ]
     quicker = [
         theirs / ours for ours, theirs in zip(single["replyrank"], single["pipeline"], strict=True)
     ]
@@ -168,7 +171,7 @@ def main() -> None:
             ),
         ],
     )
-    body += f"\n\nMedian (range) of {_ROUNDS} interleaved rounds; the ratio is taken within a round."
+    body += f"\n\nMedian (range) of {_ROUNDS} interleaved rounds; a ratio is taken within a round."
     write("speed", {"bulk": bulk, "single": single}, body, _COMMAND)
 
 

@@ -11,9 +11,9 @@ from replyrank.training.predictions import predict
 
 def macro_recall_of(scorer: Scorer) -> float:
     """Macro-averaged recall over all tweets of the test set, whatever their ``review``."""
-    posts = [post for post in read_corpus("tweeteval_test") if post.labels.sentiment is not None]
-    truth = np.array([SENTIMENT_LABELS.index(post.labels.sentiment) for post in posts])  # type: ignore[arg-type]
-    predictions = predict(scorer, [post.text for post in posts])
+    pairs = [(post.text, post.labels.sentiment) for post in read_corpus("tweeteval_test")]
+    truth = np.array([SENTIMENT_LABELS.index(label) for _, label in pairs if label is not None])
+    predictions = predict(scorer, [text for text, label in pairs if label is not None])
     assert predictions.p_sentiment is not None
     counts = confusion(truth, predictions.p_sentiment.argmax(axis=1), len(SENTIMENT_LABELS))
     return float(macro_recall(counts))

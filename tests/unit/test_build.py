@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from replyrank.data import splits
-from replyrank.data.corpora import joined_posts
 from replyrank.data.errors import UsageError
 from replyrank.data.labels import LabelRow
 from replyrank.data.messages import Labels
@@ -165,7 +164,3 @@ def test_nothing_is_overwritten(root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine" / "notes").write_text("keep", encoding="utf-8")
     with pytest.raises(UsageError, match="is there already"):
         build_dataset(root, tmp_path / "mine")
-
-
-def test_the_labels_of_the_fixture_join(root: Path) -> None:
-    assert len(joined_posts(root, build_rows.read_labels())) == 6

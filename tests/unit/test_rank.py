@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001
 """The ranked list: order, ties, guard, due times, and reasons that add up."""
 
 import itertools
