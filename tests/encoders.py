@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-torch = pytest.importorskip("torch", reason="training needs torch (extra train)")
+pytest.importorskip("torch", reason="training needs torch (extra train)")
 pytest.importorskip("transformers", reason="training needs transformers (extra train)")
 pytest.importorskip("datasets", reason="training sets need datasets (extra train)")
 
+import torch
 from datasets import Dataset, DatasetDict
 from transformers import BertConfig, BertModel
 
@@ -80,6 +81,8 @@ def tiny_encoder(folder: Path, *, seed: int = 0, vocabulary: int = len(VOCABULAR
         # Ten times the usual: small random weights would leave every text alike.
         initializer_range=0.2,
     )
+    # On several threads, products as small as these mostly wait for each other.
+    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         BertModel(config, add_pooling_layer=False).save_pretrained(str(folder))

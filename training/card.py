@@ -67,7 +67,8 @@ def _what(config: TrainConfig | FallbackConfig) -> str:
 def _export(checks: Sequence[Check]) -> list[str]:
     if not checks:
         return []
-    rows = [(c.name, f"{c.value:.2g}", f"{c.limit:.2g}") for c in checks]
+    # A bar would end the cell.
+    rows = [(c.name.replace("|", r"\|"), f"{c.value:.2g}", f"{c.limit:.2g}") for c in checks]
     return ["## Export", _table(("check", "value", "limit"), rows)]
 
 

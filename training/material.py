@@ -81,8 +81,8 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
     # Slow to import, and nothing else here needs it.
     from datasets import load_from_disk  # noqa: PLC0415
 
-    splits = load_from_disk(str(dataset))
-    posts = [
+    splits: Any = load_from_disk(str(dataset))
+    posts: list[Mapping[str, Any]] = [
         row
         for row in splits.get(_POSTS, ())
         if not config.post_sources or row["source"] in config.post_sources
@@ -92,7 +92,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         message = f"{dataset} holds no labelled posts of {sources}; build it from more corpora"
         raise UsageError(message)
     # A split without rows is not written.
-    others = list(splits.get(_AUXILIARY, ()))
+    others: list[Mapping[str, Any]] = list(splits.get(_AUXILIARY, ()))
     first = [
         row
         for row in others

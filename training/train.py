@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
@@ -200,7 +201,9 @@ class TrainingRun:
 
 def _timed(stage: Stage, steps: int, clock: Callable[[], float] = time.monotonic) -> float:
     """Rows a second over ``steps`` updates after one to warm up."""
-    batches = stage.rows.batch_rows(stage.config.batch_size, stage.seed)[: steps + 1]
+    # A small training set has fewer batches than are timed.
+    epoch = stage.rows.batch_rows(stage.config.batch_size, stage.seed)
+    batches = list(islice(cycle(epoch), steps + 1))
     stage.update(stage.rows.batch(batches[0]))
     start = clock()
     for rows in batches[1:]:

@@ -82,18 +82,16 @@ def _bulk_ours(source: Path, target: Path) -> tuple[int, float]:
     return summary.rows, time.perf_counter() - start
 
 
+def _one_message() -> Callable[[str], object]:
+    from replyrank.models import load_scorer  # noqa: PLC0415
+
+    scorer = load_scorer(threads=1)
+    return lambda text: scorer.score([text])
+
+
 def _single(name: str, texts: list[str]) -> list[float]:
     """Milliseconds of each message, one thread."""
-    if name == "pipeline":
-        score = _pipeline(1)
-    else:
-        from replyrank.models import load_scorer  # noqa: PLC0415
-
-        scorer = load_scorer(threads=1)
-
-        def score(text: str) -> object:
-            return scorer.score([text])
-
+    score = _pipeline(1) if name == "pipeline" else _one_message()
     for text in texts[:10]:
         score(text)
     times = []

@@ -1,0 +1,113 @@
+"""Recipes side by side: companies never seen, and the test posts, over several seeds.
+
+For each config and seed this trains the folds and the final model, quantises every one, fits
+the calibration out of fold, and takes the figures of the fold posts (no company on both sides;
+posts without a company are never scored) and of the test posts. Texts of the config ``plain``
+are given as they were written, since cleaning is part of the recipe. Everything is kept in the
+work folder: an interrupted run goes on, and a finished seed is not trained again.
+"""
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+from typing import Final
+
+from replyrank.data.cleaning import clean
+from replyrank.data.text_key import restore
+from replyrank.models.calibration import apply_calibration
+from replyrank.models.config import ModelKind
+from replyrank.models.parity import OnnxGraph, by_length
+from replyrank.training.build import build_dataset
+from replyrank.training.config import TrainConfig, load_config
+from replyrank.training.material import load_material, load_split
+from replyrank.training.oof import fold_figures
+from replyrank.training.release import fit_config, quantise_model, tokenise
+from replyrank.training.train import TrainingRun
+from tests.benchmarks.reporting import table, write
+
+_COMMAND: Final = "python -m tests.benchmarks.recipes"
+_CONFIGS: Final = Path("training/configs")
+_RECIPES: Final = ("plain", "default")
+#: the recipe whose texts are not cleaned
+_PLAIN: Final = "plain"
+
+Figures = dict[str, float]
+
+
+def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Figures]:
+    """Figures of the fold posts and of the test posts, calibrated, of the int8 graphs."""
+    prepare = restore if config.name == _PLAIN else clean
+    run = TrainingRun(config, load_material(config, dataset), work, _progress, prepare=prepare)
+    oof = run.out_of_fold()
+    fitted, on_folds = fit_config(
+        oof,
+        name=config.name,
+        kind=ModelKind.TRANSFORMER,
+        max_tokens=config.max_tokens,
+        language_margin=config.language_margin,
+    )
+    test = load_split(dataset, "test")
+    training = run.material.all_training()
+    model = run.posts_stage("final", training)
+    graphs = quantise_model(model, tokenise(run.tokenizer, training.texts, prepare), work, "final")
+    tokens = tokenise(run.tokenizer, test.texts, prepare)
+    need, sentiment = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
+    on_test = fold_figures(
+        test,
+        apply_calibration(need, fitted.calibration.need),
+        apply_calibration(sentiment, fitted.calibration.sentiment),
+        fitted.thresholds.support_request,
+    )
+    return dict(on_folds.figures), dict(on_test.figures)
+
+
+def _progress(step: int, steps: int, loss: float) -> None:
+    print(f"  step {step} of {steps}, loss {loss:.4f}", file=sys.stderr)
+
+
+def _cell(values: list[float]) -> str:
+    """Mean and, of several seeds, standard deviation."""
+    mean = statistics.mean(values)
+    return f"{mean:.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
+
+
+def _tables(results: dict[str, list[tuple[Figures, Figures]]]) -> str:
+    blocks = []
+    for place, title in enumerate(("Companies never seen", "Test posts")):
+        names = list(next(iter(results.values()))[0][place])
+        rows = [
+            (name, *(_cell([run[place][name] for run in runs]) for runs in results.values()))
+            for name in names
+        ]
+        blocks.append(f"## {title}\n\n{table(('figure', *results), rows)}")
+    return "\n\n".join(blocks)
+
+
+def _config(recipe: str, seed: int) -> TrainConfig:
+    config = load_config(_CONFIGS / f"{recipe}.yaml", seed=seed, folds=5, calibration_folds=None)
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def main() -> None:
+    """Train what is missing, measure, and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--work", type=Path, default=Path("runs/recipes"))
+    arguments = parser.parse_args()
+    dataset = arguments.work / "dataset"
+    if not dataset.exists():
+        build_dataset(None, dataset)
+    results: dict[str, list[tuple[Figures, Figures]]] = {}
+    for recipe in _RECIPES:
+        results[recipe] = []
+        for seed in range(1, arguments.seeds + 1):
+            print(f"{recipe}, seed {seed}", file=sys.stderr)
+            work = arguments.work / f"{recipe}-{seed}"
+            results[recipe].append(measure(_config(recipe, seed), dataset, work))
+    write("recipes", {"seeds": arguments.seeds, "results": results}, _tables(results), _COMMAND)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Whole training runs on a toy set: from a training set on disk to an artefact that scores."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch (extra train)")
+pytest.importorskip("onnx", reason="exporting needs onnx (extra train)")
+pytest.importorskip("sklearn", reason="the fallback needs scikit-learn (extra train)")
+
+import torch
+
+from replyrank.models import load_scorer
+from replyrank.models.artefact import verify
+from replyrank.models.config import ModelKind
+from replyrank.models.errors import ArtefactError
+from replyrank.models.parity import Check
+from replyrank.training import fitting, train
+from replyrank.training.batches import Batch
+from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
+from replyrank.training.fallback_run import FallbackRun
+from replyrank.training.fitting import Stage
+from replyrank.training.material import Material, load_material
+from replyrank.training.runs import open_run
+from replyrank.training.train import Plan, TrainingRun
+from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
+
+NAME = "toy-1.0"
+STAGE = StageConfig(epochs=8, learning_rate=8e-3, batch_size=16)
+
+
+class PowerCutError(Exception):
+    """The machine went down."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_cpu() -> Iterator[None]:
+    """On the CPU, whatever the machine has; the generator's state is put back."""
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        patch.setattr(fitting, "device", lambda: torch.device("cpu"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    general = [
+        dataset_row(text, labels=(-1, -1, kind[2]), source="mood")
+        for kind in ((1, 0, 2), (2, 0, 0))
+        for text in toy_texts(kind, 16, seed=9)
+    ]
+    folder = tmp_path_factory.mktemp("material") / "dataset"
+    return write_dataset(folder, posts_train=toy_posts(24), auxiliary=general)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    return TrainConfig(
+        name=NAME,
+        encoder=str(tiny_encoder(tmp_path_factory.mktemp("encoder"))),
+        max_tokens=32,
+        folds=2,
+        auxiliary=("mood",),
+        auxiliary_stage=STAGE.model_copy(update={"epochs": 1.0}),
+        companions={"mood": 8},
+        posts_stage=STAGE,
+    )
+
+
+@pytest.fixture(scope="module")
+def material(config: TrainConfig, dataset: Path) -> Material:
+    return load_material(config, dataset)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def artefact(config: TrainConfig, material: Material, work: Path) -> Path:
+    """What one run without an interruption makes."""
+    run = open_run(config, material, work)
+    assert isinstance(run, TrainingRun)
+    return run.run(work / "out", NAME)
+
+
+def _accuracy(folder: Path) -> tuple[float, float]:
+    """Share of new toy posts whose intent and sentiment the artefact finds."""
+    posts = toy_posts(12, seed=5)
+    # Some toy words make no English sentence: what the language guess sets aside is left out.
+    scored = [
+        (row, score)
+        for row, score in zip(
+            posts, load_scorer(folder, threads=1).score([row["text"] for row in posts]), strict=True
+        )
+        if score.review is None or score.review == "low_confidence"
+    ]
+    assert len(scored) > len(posts) / 2
+    intent = [np.argmax(score.p_intent) == row["intent"] for row, score in scored]
+    sentiment = [np.argmax(score.p_sentiment) == row["sentiment"] for row, score in scored]
+    return float(np.mean(intent)), float(np.mean(sentiment))
+
+
+def test_a_run_makes_an_artefact_that_scores(artefact: Path) -> None:
+    config = verify(artefact).config
+    assert (config.name, config.kind, config.max_tokens) == (NAME, ModelKind.TRANSFORMER, 32)
+    assert min(_accuracy(artefact)) > 0.8
+    card = (artefact / "card.md").read_text(encoding="utf-8")
+    assert "| beside | mood | 8 |" in card
+    assert "120 posts in 2 of 2 folds" in card
+    assert (artefact / "LICENSE-WEIGHTS.md").stat().st_size > 0
+
+
+def test_nothing_but_the_artefact_is_left_in_the_output(artefact: Path) -> None:
+    assert [path.name for path in artefact.parent.iterdir()] == [NAME]
+
+
+def test_an_interrupted_run_resumes_to_the_same_artefact(
+    artefact: Path,
+    config: TrainConfig,
+    material: Material,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cut off in every stage, between two checkpoints; each new start goes on from the last."""
+    monkeypatch.setattr(fitting, "_CHECKPOINT_SECONDS", -1)
+    update, updates, cuts = Stage.update, 0, iter((2, 25, 70, 110))
+    cut = next(cuts)
+
+    def interrupted(stage: Stage, batch: Batch) -> float:
+        nonlocal updates, cut
+        updates += 1
+        if updates == cut:
+            cut = next(cuts, -1)
+            raise PowerCutError
+        return update(stage, batch)
+
+    monkeypatch.setattr(Stage, "update", interrupted)
+    for start in range(4):
+        # Another process would have drawn other numbers.
+        torch.manual_seed(start)
+        with pytest.raises(PowerCutError):
+            TrainingRun(config, material, tmp_path / "work").run(tmp_path / "out", NAME)
+        assert not (tmp_path / "out").exists()
+    resumed = TrainingRun(config, material, tmp_path / "work").run(tmp_path / "out", NAME)
+    assert verify(resumed).manifest_sha256 == verify(artefact).manifest_sha256
+
+
+def test_a_finished_run_is_not_repeated(
+    artefact: Path,
+    config: TrainConfig,
+    material: Material,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = verify(artefact).manifest_sha256
+    monkeypatch.setattr(Stage, "update", lambda *_: pytest.fail("trained again"))
+    again = TrainingRun(config, material, work).run(work / "again", NAME)
+    assert verify(again).manifest_sha256 == before
+
+
+@pytest.mark.usefixtures("artefact")
+def test_a_refused_export_leaves_no_artefact(
+    config: TrainConfig, material: Material, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "gate_checks", lambda *_: [Check("drop of x", 2.0, 0.5)])
+    with pytest.raises(ArtefactError, match=r"^the export is refused: drop of x is 2, limit 0\.5;"):
+        TrainingRun(config, material, work).run(work / "refused", NAME)
+    assert not (work / "refused").exists()
+
+
+def test_the_plan_counts_rows_and_time(
+    config: TrainConfig, material: Material, tmp_path: Path
+) -> None:
+    plan = TrainingRun(config, material, tmp_path).plan()
+    assert plan.steps[0] == ("auxiliary stage", 32)
+    assert plan.steps[-1] == ("posts stage, all companies", 8 * 128)
+    assert [what for what, _ in plan.steps[1:3]] == [
+        "posts stage without fold 1",
+        "posts stage without fold 2",
+    ]
+    assert plan.rows_per_second > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_in_words() -> None:
+    plan = Plan((("one", 6_000), ("two", 1_200)), rows_per_second=10.0)
+    assert str(plan) == ("one: 6,000 rows, 10 min\ntwo: 1,200 rows, 2 min\nin all about 12 min")
+
+
+def test_the_fallback_is_made_of_the_same_posts(dataset: Path, tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"kind": "linear", "name": NAME, "folds": 2}
+    config = FallbackConfig(**fields)
+    run = open_run(config, load_material(config, dataset), tmp_path)
+    assert isinstance(run, FallbackRun)
+    assert run.plan() == "3 linear models on 120 posts, minutes"
+    folder = run.run(tmp_path / "out", NAME)
+    assert verify(folder).config.kind is ModelKind.LINEAR
+    assert min(_accuracy(folder)) > 0.8
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [NAME]

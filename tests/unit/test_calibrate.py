@@ -1,0 +1,123 @@
+"""Calibration, priors and thresholds: what was put in is found again."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="calibration is fitted with torch (extra train)")
+
+from replyrank.models.calibration import apply_calibration, softmax
+from replyrank.training.calibrate import (
+    confidence_threshold,
+    fit_calibration,
+    fit_priors,
+    support_threshold,
+)
+from replyrank.training.metrics import FloatArray, IntArray, classwise_calibration_error
+from replyrank.training.oof import OutOfFold
+from replyrank.training.rows import TrainingRows
+
+N = 6_000
+
+
+def _drawn(p: FloatArray, rng: np.random.Generator) -> IntArray:
+    """One label for every row of probabilities."""
+    return np.asarray((p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1), dtype=np.int64)
+
+
+def _out_of_fold(temperature: float, seed: int = 0, n: int = N) -> OutOfFold:
+    """Labels drawn from softmax(logits / temperature): logits that are too sure by that much."""
+    rng = np.random.default_rng(seed)
+    need, sentiment = rng.normal(0, 3, (n, 16)), rng.normal(0, 3, (n, 3))
+    cell = _drawn(softmax(need / temperature), rng)
+    rows = TrainingRows(
+        ("",) * n, cell // 4, cell % 4, _drawn(softmax(sentiment / temperature), rng)
+    )
+    return OutOfFold(need, sentiment, rows)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_a_known_temperature_is_found_again(temperature: float) -> None:
+    calibration = fit_calibration(_out_of_fold(temperature))
+    for head in (calibration.need, calibration.sentiment):
+        assert head.scale == pytest.approx([1 / temperature] * len(head.scale), rel=0.15)
+        # A cell has some 400 posts: its bias is known to a tenth or so.
+        assert head.bias == pytest.approx([0.0] * len(head.bias), abs=0.4)
+        assert np.mean(head.bias) == pytest.approx(0, abs=0.02)
+
+
+def test_calibration_error_falls_on_other_posts() -> None:
+    calibration = fit_calibration(_out_of_fold(2.5, seed=1))
+    other = _out_of_fold(2.5, seed=2)
+    cell = other.rows.intent * 4 + other.rows.urgency
+    before = classwise_calibration_error(cell, softmax(other.need))
+    after = classwise_calibration_error(cell, apply_calibration(other.need, calibration.need))
+    assert after < before / 3
+    mood = other.rows.sentiment
+    before = classwise_calibration_error(mood, softmax(other.sentiment))
+    after = classwise_calibration_error(
+        mood, apply_calibration(other.sentiment, calibration.sentiment)
+    )
+    assert after < before / 3
+
+
+def test_a_class_that_is_said_too_often_is_pulled_down() -> None:
+    honest = _out_of_fold(1.0)
+    shifted = OutOfFold(honest.need, honest.sentiment + np.array([2.0, 0.0, 0.0]), honest.rows)
+    bias = fit_calibration(shifted).sentiment.bias
+    assert bias[0] - np.mean(bias[1:]) == pytest.approx(-2.0, abs=0.25)
+
+
+def test_rows_of_unknown_labels_change_nothing_but_the_weight_of_the_penalty() -> None:
+    n = 2_000
+    known = _out_of_fold(2.0, n=n)
+    masked = TrainingRows(("",) * n, np.full(n, -1), np.full(n, -1), np.full(n, -1))
+    noise = np.random.default_rng(3).normal(0, 3, (n, 19))
+    both = OutOfFold(
+        np.concatenate([known.need, noise[:, :16]]),
+        np.concatenate([known.sentiment, noise[:, 16:]]),
+        TrainingRows.concatenate([known.rows, masked]),
+    )
+    plain, mixed = fit_calibration(known), fit_calibration(both)
+    assert mixed.need.scale == pytest.approx(plain.need.scale, abs=0.05)
+    assert mixed.sentiment.bias == pytest.approx(plain.sentiment.bias, abs=0.05)
+
+
+def test_priors_by_hand() -> None:
+    rows = TrainingRows(
+        ("",) * 4, np.array([0, 0, 3, -1]), np.array([3, 3, 0, 2]), np.array([0, -1, 2, 2])
+    )
+    priors = fit_priors(rows)
+    expected = np.full(16, 1 / 16)
+    expected[3] += 2
+    expected[12] += 1
+    assert priors.need == pytest.approx(expected / 4)
+    assert priors.sentiment == pytest.approx(np.array([4 / 3, 1 / 3, 7 / 3]) / 4)
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("n", [1, 7, 400])
+def test_the_support_threshold_is_the_highest_that_reaches_the_recall(
+    recall: float, n: int
+) -> None:
+    rng = np.random.default_rng(n)
+    p, intent = rng.random(2 * n), np.repeat([0, 2], n)
+    threshold = support_threshold(p, intent, recall)
+    requests = p[intent == 0]
+    assert (requests >= threshold).mean() >= recall
+    # One step of the threshold's four digits higher, and it would not be reached.
+    assert (requests >= threshold + 1e-4).mean() < recall or (
+        np.sort(requests)[int(np.floor((1 - recall) * n))] - threshold < 1e-4
+    )
+
+
+def test_posts_of_other_intents_do_not_move_the_support_threshold() -> None:
+    p, intent = np.array([0.9, 0.8, 0.1]), np.array([0, 0, 1])
+    assert support_threshold(p, intent) == 0.8
+    assert support_threshold(np.append(p, 0.0), np.append(intent, 3)) == 0.8
+
+
+@pytest.mark.parametrize("share", [0.05, 0.14, 0.5])
+def test_the_confidence_threshold_sends_its_share_to_a_person(share: float) -> None:
+    p = softmax(np.random.default_rng(0).normal(0, 2, (N, 4)))
+    threshold = confidence_threshold(p, share)
+    assert (p.max(axis=1) < threshold).mean() == pytest.approx(share, abs=0.002)
