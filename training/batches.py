@@ -1,6 +1,6 @@
 """Token batches: texts of like length together, in a shuffled order that the seed decides."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,9 @@ from replyrank.training.rows import MASKED, TrainingRows
 #: Batches whose rows are sorted by length among themselves: little padding, order still random.
 _POOL: Final = 50
 
+#: what is done to a text before it is tokenised
+Prepare = Callable[[str], str]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -30,14 +33,27 @@ class Batch:
     weight: Tensor  # (b,)
 
 
+def tokenise(
+    tokenizer: Tokenizer, texts: Sequence[str], prepare: Prepare = clean
+) -> list[list[int]]:
+    """Token ids of texts, each prepared first; a model that ships was trained on cleaned ones."""
+    encodings = tokenizer.encode_batch([prepare(text) for text in texts])
+    return [encoding.ids for encoding in encodings]
+
+
 class TokenisedRows:
     """Rows cleaned and tokenised; batches are drawn from them each epoch."""
 
     def __init__(
-        self, rows: TrainingRows, tokenizer: Tokenizer, critical_weight: float = 1.0
+        self,
+        rows: TrainingRows,
+        tokenizer: Tokenizer,
+        critical_weight: float = 1.0,
+        prepare: Prepare = clean,
     ) -> None:
         self.rows = rows
         self._tokenizer = tokenizer
+        self._prepare = prepare
         self.tokens = self._tokenise(rows.texts)
         self.cells = label_cells(rows)
         self.sentiment = torch.from_numpy(rows.sentiment)
@@ -69,16 +85,8 @@ class TokenisedRows:
         index = torch.tensor(rows)
         return Batch(ids, mask, self.cells[index], self.sentiment[index], self.weight[index])
 
-    def in_order(self, batch_size: int) -> Iterator[tuple[list[int], Batch]]:
-        """All rows once, sorted by length: for prediction."""
-        order = sorted(range(len(self.tokens)), key=self._length)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            yield rows, self.batch(rows)
-
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        cleaned = [clean(text) for text in texts]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(cleaned)]
+        return tokenise(self._tokenizer, texts, self._prepare)
 
     def _length(self, row: int) -> int:
         return len(self.tokens[row])

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from replyrank.data.vocabulary import NEED_CELLS
 from replyrank.models.encoder import TriageModel
 from replyrank.training.batches import Batch, TokenisedRows
 from replyrank.training.config import StageConfig
@@ -155,20 +154,6 @@ def save_whole(state: Mapping[str, Any], path: Path) -> None:
     partial = path.with_name(f"{path.name}.partial")
     torch.save(dict(state), partial)
     partial.replace(path)
-
-
-def predict_logits(
-    model: TriageModel, rows: TokenisedRows, batch_size: int = 32
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of all rows in their order: need (n, 16) and sentiment (n, 3), float64."""
-    model.eval()
-    n = len(rows.tokens)
-    need, sentiment = np.zeros((n, NEED_CELLS)), np.zeros((n, 3))
-    with torch.inference_mode():
-        for index, batch in rows.in_order(batch_size):
-            a, b = model(batch.input_ids.to(device()), batch.attention_mask.to(device()))
-            need[index], sentiment[index] = a.cpu().numpy(), b.cpu().numpy()
-    return need, sentiment
 
 
 def _schedule(step: int, steps: int, warmup: float) -> float:

@@ -68,6 +68,15 @@ class Material:
         return TrainingRows.concatenate([self.posts, self.companions])
 
 
+def load_split(dataset: Path, name: str) -> TrainingRows:
+    """The labelled rows of one split of a training set, such as ``test``."""
+    # Slow to import, and nothing else here needs it.
+    from datasets import load_from_disk  # noqa: PLC0415
+
+    splits: Any = load_from_disk(str(dataset))
+    return _rows(list(splits[name]))
+
+
 def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Material:
     """Take what a config asks for from a training set.
 
@@ -93,6 +102,11 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         raise UsageError(message)
     # A split without rows is not written.
     others: list[Mapping[str, Any]] = list(splits.get(_AUXILIARY, ()))
+    absent = {*config.auxiliary, *config.companions} - {row["source"] for row in others}
+    if absent:
+        message = f"{dataset} has no rows of {', '.join(sorted(absent))}, which the config names; "
+        message += "mend the config, or build the training set with them"
+        raise UsageError(message)
     first = [
         row
         for row in others

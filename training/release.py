@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from tokenizers import Tokenizer
 
-from replyrank.data.cleaning import CLEANING_VERSION, clean
+from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.data.samples.load import load_samples
 from replyrank.models.artefact import (
     CARD,
@@ -169,12 +169,6 @@ def selftest_texts() -> list[str]:
     )
     step = max(1, len(texts) // SELFTEST_TEXTS)
     return texts[::step][:SELFTEST_TEXTS]
-
-
-def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of texts, cleaned first."""
-    encodings = tokenizer.encode_batch([clean(text) for text in texts])
-    return [encoding.ids for encoding in encodings]
 
 
 def _quality(p: Probabilities, rows: TrainingRows) -> tuple[dict[str, float], dict[str, float]]:

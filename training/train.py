@@ -23,11 +23,13 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from replyrank.data.cleaning import clean
+from replyrank.data.errors import UsageError
 from replyrank.models.artefact import TOKENIZER
 from replyrank.models.config import ModelKind
 from replyrank.models.encoder import TriageModel, encoder_folder
 from replyrank.models.parity import OnnxGraph, by_length, require
-from replyrank.training.batches import TokenisedRows
+from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import model_card
 from replyrank.training.config import StageConfig, TrainConfig
 from replyrank.training.fitting import Progress, Stage, save_whole
@@ -38,13 +40,13 @@ from replyrank.training.release import (
     fit_config,
     gate_checks,
     quantise_model,
-    tokenise,
     write_artefact,
 )
 from replyrank.training.rows import TrainingRows
 
 _LOG: Final = logging.getLogger(__name__)
 
+_CONFIG: Final = "config.json"
 #: steps that are timed for the plan
 _PROBE_STEPS: Final = 6
 
@@ -89,7 +91,10 @@ class TrainingRun:
         material: Material,
         work: Path,
         progress: Progress | None = None,
+        *,
+        prepare: Prepare = clean,
     ) -> None:
+        self.prepare = prepare
         self.config = config
         self.material = material
         self.work = work
@@ -133,6 +138,7 @@ class TrainingRun:
 
     def out_of_fold(self) -> OutOfFold:
         """Logits of every post that has a company, by the quantised model blind to it."""
+        _claim(self.work, self.config)
         parts = [self._fold(fold) for fold in self.config.folds_run]
         rows = np.concatenate([index for index, _, _ in parts])
         return OutOfFold(
@@ -146,7 +152,7 @@ class TrainingRun:
         rng = np.random.default_rng(self.config.seed)
         chosen = rng.permutation(len(self.material.posts))[:GATE_TEXTS]
         rows = self.material.posts.take(chosen)
-        tokens = tokenise(self.tokenizer, rows.texts)
+        tokens = tokenise(self.tokenizer, rows.texts, self.prepare)
         graphs = quantise_model(model, tokens, self.work, "final")
         checks = gate_checks(model, graphs, rows, tokens)
         require(checks)
@@ -166,11 +172,12 @@ class TrainingRun:
         if done.exists():
             saved = np.load(done, allow_pickle=False)
             return saved["rows"], saved["need"], saved["sentiment"]
-        model = self.posts_stage(f"fold-{fold + 1}", self.material.fold_training(fold))
+        name, training = f"fold-{fold + 1}", self.material.fold_training(fold)
+        model = self.posts_stage(name, training)
         rows = self.material.fold_rows(fold)
-        training_tokens = tokenise(self.tokenizer, self.material.fold_training(fold).texts)
-        graphs = quantise_model(model, training_tokens, self.work, f"fold-{fold + 1}")
-        tokens = tokenise(self.tokenizer, self.material.posts.take(rows).texts)
+        training_tokens = tokenise(self.tokenizer, training.texts, self.prepare)
+        graphs = quantise_model(model, training_tokens, self.work, name)
+        tokens = tokenise(self.tokenizer, self.material.posts.take(rows).texts, self.prepare)
         need, sentiment = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
         partial = done.with_name(f"partial-{done.name}")
         np.savez(partial, rows=rows, need=need, sentiment=sentiment)
@@ -185,7 +192,7 @@ class TrainingRun:
             model.load_state_dict(torch.load(done, weights_only=True))
             return model
         _LOG.info("%s: %d rows", name, len(rows))
-        tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight)
+        tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
         model = Stage(model, tokenised, config, self.config.seed).run(checkpoint, self.progress)
         save_whole(model.to("cpu").state_dict(), done)
         checkpoint.unlink(missing_ok=True)
@@ -197,6 +204,19 @@ class TrainingRun:
         model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
         stage = Stage(model, TokenisedRows(rows, self.tokenizer), config, self.config.seed)
         return _timed(stage, _PROBE_STEPS)
+
+
+def _claim(work: Path, config: TrainConfig) -> None:
+    """Keep the results of one config from being taken for those of another."""
+    path, wanted = work / _CONFIG, config.model_dump_json(indent=2)
+    if not path.exists():
+        path.write_text(f"{wanted}\n", encoding="utf-8")
+    elif path.read_text(encoding="utf-8").strip() != wanted:
+        message = (
+            f"{work} holds the results of another config ({path}); "
+            "name another folder with --work, or remove this one"
+        )
+        raise UsageError(message)
 
 
 def _timed(stage: Stage, steps: int, clock: Callable[[], float] = time.monotonic) -> float:

@@ -18,11 +18,12 @@ from replyrank.data.text_key import restore
 from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import ModelKind
 from replyrank.models.parity import OnnxGraph, by_length
+from replyrank.training.batches import tokenise
 from replyrank.training.build import build_dataset
 from replyrank.training.config import TrainConfig, load_config
 from replyrank.training.material import load_material, load_split
 from replyrank.training.oof import fold_figures
-from replyrank.training.release import fit_config, quantise_model, tokenise
+from replyrank.training.release import fit_config, quantise_model
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import table, write
 

@@ -13,6 +13,7 @@ pytest.importorskip("sklearn", reason="the fallback needs scikit-learn (extra tr
 
 import torch
 
+from replyrank.data.errors import UsageError
 from replyrank.models import load_scorer
 from replyrank.models.artefact import verify
 from replyrank.models.config import ModelKind
@@ -160,6 +161,15 @@ def test_a_finished_run_is_not_repeated(
     monkeypatch.setattr(Stage, "update", lambda *_: pytest.fail("trained again"))
     again = TrainingRun(config, material, work).run(work / "again", NAME)
     assert verify(again).manifest_sha256 == before
+
+
+@pytest.mark.usefixtures("artefact")
+def test_a_folder_of_another_config_is_refused(
+    config: TrainConfig, material: Material, work: Path
+) -> None:
+    other = config.model_copy(update={"seed": config.seed + 1})
+    with pytest.raises(UsageError, match="holds the results of another config"):
+        TrainingRun(other, material, work).out_of_fold()
 
 
 @pytest.mark.usefixtures("artefact")

@@ -63,14 +63,6 @@ def test_batch_tensors() -> None:
     assert batch.weight.tolist() == [1.0, 2.5]
 
 
-def test_in_order_gives_every_row_once_shortest_first() -> None:
-    rows = _tokenised(4)
-    seen = [row for numbers, _ in rows.in_order(6) for row in numbers]
-    assert sorted(seen) == list(range(20))
-    lengths = [len(rows.tokens[row]) for row in seen]
-    assert lengths == sorted(lengths)
-
-
 def test_pad() -> None:
     ids, mask = pad([[5], [6, 7, 8]])
     assert ids.tolist() == [[5, 0, 0], [6, 7, 8]]

@@ -138,9 +138,19 @@ def test_sources_can_be_chosen_and_are_counted(tmp_path: Path) -> None:
 
 def test_a_training_set_without_auxiliary_posts(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "dataset", posts_train=POSTS)
-    material = load_material(_config(auxiliary=("mood",), companions={"air": 5}), folder)
+    material = load_material(_config(auxiliary=(), companions={}), folder)
     assert len(material.all_training()) == len(POSTS)
     assert len(material.auxiliary) == 0
+
+
+def test_a_corpus_without_rows_is_refused(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "dataset", posts_train=POSTS)
+    with pytest.raises(UsageError) as caught:
+        load_material(_config(auxiliary=("mood",), companions={"air": 5}), folder)
+    assert str(caught.value) == (
+        f"{folder} has no rows of air, mood, which the config names; "
+        "mend the config, or build the training set with them"
+    )
 
 
 def test_a_training_set_without_posts_is_refused(tmp_path: Path) -> None:
