@@ -13,8 +13,7 @@ import torch
 from replyrank.models.encoder import TriageModel
 from replyrank.models.export import export_fp32, torch_logits
 from replyrank.models.parity import FP32_MAX, OnnxGraph, Probabilities, alone, by_length
-from replyrank.training.batches import pad
-from replyrank.training.release import tokenise
+from replyrank.training.batches import pad, tokenise
 from tests.encoders import tiny_model, tiny_tokenizer, toy_rows
 
 

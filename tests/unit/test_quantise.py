@@ -20,7 +20,8 @@ from replyrank.models.quantise import (
     quantise,
     quantise_columns,
 )
-from replyrank.training.release import Quantised, tokenise
+from replyrank.training.batches import tokenise
+from replyrank.training.release import Quantised
 from tests.encoders import tiny_model, tiny_tokenizer, toy_rows
 
 #: rows of an embedding table that is worth quantising
