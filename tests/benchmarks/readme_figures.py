@@ -1,0 +1,61 @@
+"""The figures of the README, out of the committed reports.
+
+``python -m tests.benchmarks.readme_figures`` prints the section's tables; a test holds the
+README against them.
+"""
+
+import json
+import statistics
+from typing import Any, Final
+
+from tests.benchmarks.reporting import REPORTS, table
+
+#: label, part of the report, key, figure
+_QUALITY: Final = (
+    ("intent, macro-F1", "heads", "intent", "macro_f1"),
+    ("urgency level, quadratic kappa", "heads", "urgency", "quadratic_kappa"),
+    ("urgency ≥ high, AUROC", "binary", "urgency_high", "auroc"),
+    ("sentiment, macro-recall", "heads", "sentiment", "macro_recall"),
+    ("class-wise calibration error of intent", "heads", "intent", "ece"),
+    ("calibration error of urgency ≥ high", "binary", "urgency_high", "ece"),
+)
+
+
+def _report(name: str) -> Any:
+    return json.loads((REPORTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def quality_table() -> str:
+    """The shipped model beside the fallback and TF-IDF on the test posts."""
+    report = _report("test-posts")
+    models = [report["model"], *report["baselines"][:2]]
+    rows = [
+        (label, *(f"{model[part][key]['figures'][figure]['value']:.3f}" for model in models))
+        for label, part, key, figure in _QUALITY
+    ]
+    return table((f"{report['data']['rows']} test posts", *(m["name"] for m in models)), rows)
+
+
+def speed_table() -> str:
+    """Times faster than the default pipeline: median and range over rounds."""
+    report = _report("speed")
+    bulk, single = report["bulk"], report["single"]
+    pairs = (
+        (
+            "file to file, 2 threads",
+            [a / b for a, b in zip(bulk["replyrank"], bulk["pipeline"], strict=True)],
+        ),
+        (
+            "one message, 1 thread, p50",
+            [b / a for a, b in zip(single["replyrank"], single["pipeline"], strict=True)],
+        ),
+    )
+    rows = [
+        (name, f"{statistics.median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f})")
+        for name, ratios in pairs
+    ]
+    return table(("beside the default Hugging Face pipeline", "times faster"), rows)
+
+
+if __name__ == "__main__":
+    print(quality_table(), speed_table(), sep="\n\n")

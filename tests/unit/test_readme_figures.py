@@ -1,0 +1,15 @@
+"""The README's figures are those of the committed reports."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.readme_figures import quality_table, speed_table
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("made", [quality_table, speed_table])
+def test_the_table_stands_in_the_readme(made: object) -> None:
+    assert callable(made)
+    assert made() in README.read_text(encoding="utf-8")
