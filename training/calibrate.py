@@ -11,7 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from replyrank.data.vocabulary import INTENTS, NEED_CELLS, SENTIMENT_LABELS, Intent
+from replyrank.data.vocabulary import (
+    INTENTS,
+    NEED_CELLS,
+    SENTIMENT_LABELS,
+    URGENCY_LEVELS,
+    Intent,
+)
 from replyrank.models.config import Calibration, HeadCalibration, Priors
 from replyrank.training.batches import label_cells
 from replyrank.training.losses import need_loss, sentiment_loss
@@ -43,7 +49,7 @@ def fit_calibration(oof: OutOfFold) -> Calibration:
 def fit_priors(rows: TrainingRows) -> Priors:
     """Shares of the classes among fully labelled rows; one pseudo-count spread over each head."""
     known = (rows.intent != MASKED) & (rows.urgency != MASKED)
-    cell = rows.intent[known] * len(INTENTS) + rows.urgency[known]
+    cell = rows.intent[known] * len(URGENCY_LEVELS) + rows.urgency[known]
     return Priors(
         need=_shares(cell, NEED_CELLS),
         sentiment=_shares(rows.sentiment[rows.sentiment != MASKED], len(SENTIMENT_LABELS)),

@@ -1,13 +1,16 @@
 """The training config: one YAML file, validated, logged whole with every run."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replyrank.data.errors import UsageError
 from replyrank.models.encoder import PACKAGED_MINILM
+
+#: what an artefact may be called: one plain folder name
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -43,7 +46,8 @@ class StageConfig(_Frozen):
 class _RunConfig(_Frozen):
     """What every kind of model has."""
 
-    name: str
+    #: name and version; it becomes a folder's name
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     seed: int = 1
     #: longest input in tokens
     max_tokens: Annotated[int, Field(ge=8, le=512)] = 128

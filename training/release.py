@@ -13,10 +13,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from replyrank.data.cleaning import CLEANING_VERSION
+from replyrank.data.errors import UsageError
 from replyrank.data.samples.load import load_samples
 from replyrank.models.artefact import (
     CARD,
     CONFIG,
+    MANIFEST,
     MODEL,
     SELFTEST,
     TOKENIZER,
@@ -156,9 +158,19 @@ def finish_artefact(folder: Path, config: ModelConfig, card: str) -> None:
 
 
 def publish(folder: Path, target: Path) -> Path:
-    """Move a finished folder to ``target``, in the place of an older one."""
-    if target.exists():
-        shutil.rmtree(target)
+    """Move a finished folder to ``target``, in the place of an older artefact of that name.
+
+    Raises:
+        UsageError: if something else than an artefact stands there.
+    """
+    if not target.exists():
+        return folder.rename(target)
+    if not (target / MANIFEST).is_file():
+        message = f"{target} is there and is no artefact; choose another --name or folder"
+        raise UsageError(message)
+    aside = folder.with_name(f"{target.name}.old")
+    target.rename(aside)
+    # The older one lies in the temporary folder now, which goes with it.
     return folder.rename(target)
 
 

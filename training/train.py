@@ -1,7 +1,7 @@
 """The training program: from raw corpora to an artefact, top to bottom.
 
     auxiliary stage      general corpora teach the encoder the language of posts
-    posts stage, folds   five models, each blind to a fifth of the companies, say how the
+    posts stage, folds   models that are each blind to a part of the companies say how the
                          recipe does on brands never seen; calibration is fitted on what
                          their quantised graphs predict
     posts stage, final   the model that ships, on all training posts

@@ -274,17 +274,23 @@ def _delimiter(target: str | Path, source: Source, given: str | None) -> str:
 def _resolve(
     source: Source, added: Sequence[str]
 ) -> tuple[dict[str, str | None], tuple[Notice, ...]]:
-    """Old name -> new name, or None where our column replaces it; and what to say of it."""
-    clash = set(added)
+    """Old name -> new name, or None where our column replaces it; and what to say of it.
+
+    A file that has all of our columns was written by us, and is scored again: ours replace
+    them. In any other file a column of such a name is the user's own, and is kept as
+    ``input_<name>``.
+    """
     text = source.mapping.text if source.mapping else None
-    renamed: dict[str, str | None] = {name: None for name in added if name != text}
+    scored_before = set(added) <= set(source.columns) - {text}
+    renamed: dict[str, str | None] = {}
+    for name in added:
+        *_, new = unique_names([*source.columns, *added, f"input_{name}"])
+        renamed[name] = None if scored_before else new
+    clashing = [name for name in source.columns if name in renamed]
     notices: list[Notice] = []
-    if text in clash:
-        *_, new = unique_names([*source.columns, *added, f"input_{text}"])
-        renamed[text] = new
-        notices.append(Notice(f"the text column {text!r} is written as {new!r}: the name is ours"))
-    dropped = [name for name in source.columns if name in clash and name != text]
-    if dropped:
-        listed = ", ".join(dropped)
-        notices.append(Notice(f"columns of the input replaced by ours of the same name: {listed}"))
+    if scored_before and added:
+        notices.append(Notice("the scores that the input has already are replaced by new ones"))
+    elif clashing:
+        listed = ", ".join(f"{name!r} as {renamed[name]!r}" for name in clashing)
+        notices.append(Notice(f"columns of the input whose names are ours are kept: {listed}"))
     return renamed, tuple(notices)

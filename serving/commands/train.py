@@ -45,8 +45,8 @@ def train(
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.runs import open_run  # noqa: PLC0415
 
-        config = load_config(config_file)
-        work = work or _WORK / (name or config.name)
+        config = load_config(config_file, **({"name": name} if name else {}))
+        work = work or _WORK / config.name
         dataset = work / "dataset"
         if not dataset.exists():
             build_dataset(corpora, dataset, report=_say)
@@ -54,7 +54,7 @@ def train(
         _say(str(run.plan()))
         if plan_only:
             return
-        typer.echo(run.run(target, name or config.name))
+        typer.echo(run.run(target, config.name))
 
 
 def _say(line: str) -> None:

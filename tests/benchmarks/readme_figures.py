@@ -16,6 +16,7 @@ _QUALITY: Final = (
     ("urgency level, quadratic kappa", "heads", "urgency", "quadratic_kappa"),
     ("urgency ≥ high, AUROC", "binary", "urgency_high", "auroc"),
     ("sentiment, macro-recall", "heads", "sentiment", "macro_recall"),
+    ("critical posts (14), average precision", "binary", "critical", "average_precision"),
     ("class-wise calibration error of intent", "heads", "intent", "ece"),
     ("calibration error of urgency ≥ high", "binary", "urgency_high", "ece"),
 )

@@ -126,7 +126,7 @@ def test_rescoring_replaces_the_scores(posts: Path, tmp_path: Path) -> None:
     )
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     assert summary.notices == len(told) == 1
-    assert "replaced by ours" in told[0].reason
+    assert "replaced by new ones" in told[0].reason
 
 
 def test_progress_is_told(posts: Path, tmp_path: Path) -> None:

@@ -168,28 +168,30 @@ def test_parquet_to_text_forms(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("kind", list(Format))
-def test_columns_of_our_names_are_replaced(tmp_path: Path, suffix: str, kind: Format) -> None:
-    table = pa.table({"intent": ["old"], "text": ["a"], "urgency": ["old"], "id": ["1"]})
+def test_columns_of_our_names_are_kept_under_another(
+    tmp_path: Path, suffix: str, kind: Format
+) -> None:
+    table = pa.table({"intent": ["old"], "text": ["a"], "id": ["1"]})
     sink = io.BytesIO()
     pq.write_table(table, sink)
     data = {
-        Format.CSV: b"intent,text,urgency,id\nold,a,old,1\n",
-        Format.JSONL: b'{"intent":"old","text":"a","urgency":"old","id":"1"}\n',
+        Format.CSV: b"intent,text,id\nold,a,1\n",
+        Format.JSONL: b'{"intent":"old","text":"a","id":"1"}\n',
         Format.PARQUET: sink.getvalue(),
     }[kind]
     target = tmp_path / f"out.{suffix}"
     (notice,) = convert(data, kind, target)
-    assert "intent, urgency" in notice.reason
+    assert "'intent' as 'input_intent'" in notice.reason
     (row,) = rows_of(target)
-    assert list(row) == ["text", "id", "intent", "urgency"]
-    assert row["intent"] == "praise"
+    assert list(row) == ["input_intent", "text", "id", "intent", "urgency"]
+    assert (row["input_intent"], row["intent"]) == ("old", "praise")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_a_text_column_of_our_name_is_renamed(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out.{suffix}"
     (notice,) = convert(b"review,id\nfine,1\n", Format.CSV, target, {"review": pa.string()})
-    assert "'review' is written as 'input_review'" in notice.reason
+    assert "'review' as 'input_review'" in notice.reason
     assert rows_of(target) == [{"input_review": "fine", "id": "1", "review": "praise"}]
 
 
