@@ -101,7 +101,13 @@ class TextScorer(ABC):
 
         A row that cannot be scored (not text, empty, surely not English) gets the artefact's
         priors and a reason in ``review``; it never raises.
+
+        Raises:
+            TypeError: if ``texts`` is one text, which would be scored letter by letter.
         """
+        if isinstance(texts, str | bytes):
+            message = f"texts is one {type(texts).__name__}; give a list of texts: score([text])"
+            raise TypeError(message)
         intake = take_in(texts, self._config.thresholds.language_margin)
         return self._assemble(intake, self.logits(intake.texts))
 

@@ -1,7 +1,6 @@
 """``replyrank model``: what a model says of itself, and whether it is intact."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -23,7 +22,7 @@ def show(
     ] = None,
     json_wanted: options.AsJson = False,
 ) -> None:
-    """Show the model that would be used, or the one named: its name, version and settings."""
+    """Show the model that would be used, or the one named: its name and settings."""
     artefact = find_artefact(model)
     facts = _facts(artefact)
     if json_wanted:
@@ -37,13 +36,11 @@ def show(
 
 @app.command("verify")
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a model.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder or name of a model.")],
 ) -> None:
     """Check a model's files against its manifest, load it, and run its self-test."""
-    # A name such as "default" must not mean a shipped model here.
-    found = folder if folder.is_absolute() else Path.cwd() / folder
-    artefact = find_artefact(found)
-    load_scorer(found)
+    artefact = find_artefact(model)
+    load_scorer(artefact.folder)
     typer.echo(f"{artefact.config.name}: files as in the manifest, self-test passed")
 
 

@@ -14,6 +14,7 @@ import pytest
 from replyrank.data.vocabulary import Review
 from replyrank.models.artefact import verify
 from replyrank.models.errors import ArtefactError, SelfTestError
+from replyrank.models.linear import LinearScorer
 from replyrank.models.scorer import OnnxScorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.models.selftest import run_selftest
@@ -241,3 +242,12 @@ def test_scoring_needs_no_library_of_training(
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.stderr == ""
     assert done.stdout.split() == ["2", unverified(model).config.name, "empty"]
+
+
+@pytest.mark.parametrize("text", ["one text", b"one text"])
+def test_one_text_in_place_of_a_list_is_refused(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    scorer = LinearScorer(verify(tiny_linear_artefact(folder)))
+    with pytest.raises(TypeError, match=r"give a list of texts: score\(\[text\]\)$"):
+        scorer.score(text)
