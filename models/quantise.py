@@ -31,8 +31,8 @@ _ACTIVATION_LEVELS: Final = 255
 _EMBEDDING_LIMIT: Final = 127
 #: channels are smoothed where the largest exceeds the median this many times
 _OUTLIERS: Final = 3.0
-#: exponent of SmoothQuant: how much of an outlier moves from activation to weights; of 0.35 to
-#: 0.85 this agreed best with fp32
+#: exponent of SmoothQuant: how much of an outlier moves from activation to weights; lower ones
+#: cost the seven-bit weights more than they spare the activations
 _SMOOTHING: Final = 0.8
 #: a smaller table is not worth a lookup of scales
 _SMALLEST_TABLE: Final = 10_000

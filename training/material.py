@@ -85,28 +85,12 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         dataset: the folder that ``build_dataset`` wrote.
 
     Raises:
-        UsageError: if it holds no post that the config may train on.
+        UsageError: if it lacks posts, or rows of a corpus, that the config names.
     """
     # Slow to import, and nothing else here needs it.
     from datasets import load_from_disk  # noqa: PLC0415
 
-    splits: Any = load_from_disk(str(dataset))
-    posts: list[Mapping[str, Any]] = [
-        row
-        for row in splits.get(_POSTS, ())
-        if not config.post_sources or row["source"] in config.post_sources
-    ]
-    if not posts:
-        sources = ", ".join(config.post_sources) or "any source"
-        message = f"{dataset} holds no labelled posts of {sources}; build it from more corpora"
-        raise UsageError(message)
-    # A split without rows is not written.
-    others: list[Mapping[str, Any]] = list(splits.get(_AUXILIARY, ()))
-    absent = {*config.auxiliary, *config.companions} - {row["source"] for row in others}
-    if absent:
-        message = f"{dataset} has no rows of {', '.join(sorted(absent))}, which the config names; "
-        message += "mend the config, or build the training set with them"
-        raise UsageError(message)
+    posts, others = _wanted(load_from_disk(str(dataset)), config, dataset)
     first = [
         row
         for row in others
@@ -132,6 +116,29 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
             for part, rows in (("posts", posts), ("first stage", first), ("beside", beside))
         },
     )
+
+
+def _wanted(
+    splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Labelled posts and rows of other corpora; refuses a set that lacks what is named."""
+    posts: list[Mapping[str, Any]] = [
+        row
+        for row in splits.get(_POSTS, ())
+        if not config.post_sources or row["source"] in config.post_sources
+    ]
+    if not posts:
+        sources = ", ".join(config.post_sources) or "any source"
+        message = f"{dataset} holds no labelled posts of {sources}; build it from more corpora"
+        raise UsageError(message)
+    # A split without rows is not written.
+    others: list[Mapping[str, Any]] = list(splits.get(_AUXILIARY, ()))
+    absent = {*config.auxiliary, *config.companions} - {row["source"] for row in others}
+    if absent:
+        message = f"{dataset} has no rows of {', '.join(sorted(absent))}, which the config names; "
+        message += "mend the config, or build the training set with them"
+        raise UsageError(message)
+    return posts, others
 
 
 def _folds(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> tuple[int, ...]:
