@@ -31,7 +31,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from replyrank.data.vocabulary import INTENTS, URGENCY_LEVELS, Intent, UrgencyLevel
+from replyrank.data.vocabulary import (
+    INTENTS,
+    URGENCY_LEVELS,
+    Channel,
+    Intent,
+    UrgencyLevel,
+    Visibility,
+)
 from replyrank.pipeline.classes import ASKING_CLASSES
 from replyrank.pipeline.policy import FloatArray, Policy
 
@@ -155,6 +162,28 @@ def index(
         reach=reach,
         repeat=repeat,
     )
+
+
+def queue_index(need: FloatArray, policy: Policy) -> FloatArray:
+    """(n,) index of n messages that differ only in their text.
+
+    All are new, public tweets of people without followers who write for the first time: what
+    remains is what the model says.
+
+    Args:
+        need: (n, 16), joint of intent and urgency level.
+        policy: the numbers.
+    """
+    n = len(need)
+    target = policy.target_minutes(Channel.TWITTER, Visibility.PUBLIC)
+    return index(
+        class_posterior(need),
+        channel_target=np.full(n, target),
+        age=np.zeros(n),
+        reach=np.ones(n),
+        repeat=np.ones(n),
+        policy=policy,
+    ).value
 
 
 def growth_bound(channel_target: float, minutes: float, policy: Policy) -> float:

@@ -25,6 +25,26 @@ FILES: dict[str, str] = {
         "first_tweet_id,tag,first_utterance,context\n"
         "7,UNK,<cust__  __company__ my bag is in Oslo with __cust__ __cust>,<rep__ sorry __rep>\n"
     ),
+    **{
+        f"tweetsumm/dialogues_with_text_{part}.csv": f"inputs,summaries\n{dialogue}"
+        for part, dialogue in (
+            (
+                "train",
+                '"my parcel is late <LINK> <BR> Hello! Which one? <BR> AmazonHelp the blue one '
+                '<BR> Apple pie is nice. AL <BR>",He asks.\n',
+            ),
+            ("valid", '"SWHelp &amp; why? <BR>",He asks.\n'),
+            ("test", ""),
+        )
+    },
+    "ibm_customer_care/dev.json": (
+        '[{"dialogHeader": {"company": "MojangSupport"}, "dialogContent": ['
+        '{"client": "bo", "message": "it &amp; my world are gone", "tweet_ID": "5",'
+        ' "datetime": "2020-04-01T17:31:32.000Z"},'
+        '{"agent": "MojangSupport", "message": "Which world?"},'
+        '{"client1": "al", "message": "mine too"}, {"client": "bo"}]}]'
+    ),
+    "ibm_customer_care/test.json": "[]",
     "uk_mobile/stream.csv.gz": (
         "Mobile Network,Tweet Created At,Tweet Text\n"
         "@EE,2019-12-04 08:05:14,@EE no signal &amp;amp; no reply\n"

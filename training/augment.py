@@ -1,56 +1,52 @@
 """Brand swaps: a company's name in a text becomes another's, so that no name is a label."""
 
-import re
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from replyrank.data.companies import companies
-
-#: endings of a company's key that are no part of its name
-_REGIONS: Final = re.compile(r" (?:uk|us|india|cameroon|ghana)$")
-#: a shorter name is more often something else
-_SHORTEST: Final = 3
+from replyrank.data.companies import names_in
 
 
-@lru_cache(maxsize=1)
-def company_names() -> tuple[str, ...]:
-    """Names of the companies of the table, as they are written in a sentence."""
-    names = {_REGIONS.sub("", company.replace("_", " ")) for company in companies()}
-    return tuple(sorted(name.title() for name in names if len(name) >= _SHORTEST))
+def written_names(texts: Sequence[str]) -> dict[str, str]:
+    """How the companies that ``texts`` name are mostly written there, by company.
+
+    Swaps draw from the names in the very texts that train: so none of a company that is kept
+    aside can come in.
+    """
+    forms: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for text in texts:
+        for name in names_in(text):
+            forms[name.company][text[name.start : name.end]] += 1
+    return {company: forms[company].most_common(1)[0][0] for company in sorted(forms)}
 
 
-@lru_cache(maxsize=1)
-def _pattern() -> re.Pattern[str]:
-    # Capitalised or in capitals only: "three", "target" and "chase" are words as well.
-    forms = {form for name in company_names() for form in (name, name.upper())}
-    return re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, forms), key=len, reverse=True))})\b")
-
-
-def swap_brands(texts: Sequence[str], chance: float, seed: int) -> list[str]:
-    """Swap the company names of some texts, each name for the same other one within a text.
+def swap_brands(
+    texts: Sequence[str], names: Mapping[str, str], chance: float, seed: int
+) -> list[str]:
+    """Swap the company names of some texts, each company for the same other one within a text.
 
     Args:
         texts: n texts.
+        names: what to draw from, see ``written_names``.
         chance: share of the texts to change, where they name a company at all.
         seed: decides which, and what they become.
     """
     rng = np.random.default_rng(seed)
-    names = company_names()
+    drawn = rng.random(len(texts))
+    forms = list(names.values())
     return [
-        _swap(text, names, rng) if drawn < chance else text
-        for text, drawn in zip(texts, rng.random(len(texts)), strict=True)
+        _swap(text, forms, rng) if forms and value < chance else text
+        for text, value in zip(texts, drawn, strict=True)
     ]
 
 
-def _swap(text: str, names: tuple[str, ...], rng: np.random.Generator) -> str:
+def _swap(text: str, forms: Sequence[str], rng: np.random.Generator) -> str:
     new: dict[str, str] = {}
-
-    def other(match: re.Match[str]) -> str:
-        old = match.group()
-        name = new.setdefault(old.lower(), names[int(rng.integers(len(names)))])
-        return name.upper() if old.isupper() else name
-
-    return _pattern().sub(other, text)
+    parts, end = [], 0
+    for name in names_in(text):
+        old = text[name.start : name.end]
+        other = new.setdefault(name.company, forms[int(rng.integers(len(forms)))])
+        parts += [text[end : name.start], other.upper() if old.isupper() else other]
+        end = name.end
+    return "".join([*parts, text[end:]])

@@ -12,7 +12,7 @@ from torch import Tensor
 from replyrank.data.cleaning import clean
 from replyrank.data.vocabulary import UrgencyLevel
 from replyrank.models.encoder import compatible_cells
-from replyrank.training.augment import swap_brands
+from replyrank.training.augment import swap_brands, written_names
 from replyrank.training.rows import MASKED, TrainingRows
 
 #: Batches whose rows are sorted by length among themselves: little padding, order still random.
@@ -55,6 +55,7 @@ class TokenisedRows:
         self._tokenizer = tokenizer
         self._prepare = prepare
         self.tokens = self._tokenise(rows.texts)
+        self._names: dict[str, str] | None = None
         self.cells = label_cells(rows)
         self.sentiment = torch.from_numpy(rows.sentiment)
         self.weight = torch.where(
@@ -63,7 +64,9 @@ class TokenisedRows:
 
     def swap_brands(self, chance: float, seed: int) -> None:
         """Draw this epoch's brand swaps; the texts given stay as they are."""
-        self.tokens = self._tokenise(swap_brands(self.rows.texts, chance, seed))
+        if self._names is None:
+            self._names = written_names(self.rows.texts)
+        self.tokens = self._tokenise(swap_brands(self.rows.texts, self._names, chance, seed))
 
     def batch_rows(self, batch_size: int, seed: int) -> list[list[int]]:
         """Row numbers of each batch of an epoch."""

@@ -1,14 +1,15 @@
 """Build the training set from the raw corpora: what trains, what judges, what was dropped.
 
-Four splits with the same columns:
+Five splits with the same columns:
 
-posts_train  posts labelled by our guideline that may train
+posts_train  posts labelled by our guideline that may train; out of fold, figures are taken on them
+posts_added  more posts labelled by it, which only ever train
 gate         posts of the gate companies; only the gate reads them
 test         the test posts; only ``evaluate`` reads them
 auxiliary    posts of corpora with labels of their own, mapped to ours, the rest masked (-1)
 
 No text of ``test`` or ``gate``, nor of TweetEval's sentiment test, has a near-copy in
-``posts_train``; none of the labelled posts, of any split, has one in ``auxiliary``.
+``posts_train`` or ``posts_added``; no labelled post, of any split, has one in ``auxiliary``.
 """
 
 import hashlib
@@ -66,7 +67,7 @@ def build_dataset(
 
 
 def _check(config: BuildConfig, out: Path) -> None:
-    named = {*config.auxiliary, *config.optional, *config.weights}
+    named = {*config.auxiliary, *config.optional}
     if unknown := named - set(CORPORA):
         message = f"no corpus is called {', '.join(sorted(unknown))}; use {', '.join(CORPORA)}"
         raise UsageError(message)
@@ -100,7 +101,6 @@ def _write(splits: Mapping[str, Sequence[Row]], out: Path, text: str) -> None:
             "sentiment": Value("int64"),
             "company": Value("string"),
             "channel": Value("string"),
-            "weight": Value("float64"),
         }
     )
     whole = DatasetDict(

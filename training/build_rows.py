@@ -18,7 +18,7 @@ from replyrank.data.corpora import (
     read_corpus,
     training_text,
 )
-from replyrank.data.labels import read_labels
+from replyrank.data.labels import LabelRow, read_added_labels, read_labels
 from replyrank.data.messages import Labels
 from replyrank.data.near_copies import NearCopyGuard, normalise
 from replyrank.data.splits import Split, companies_of, gate_companies, split_of
@@ -56,8 +56,6 @@ class BuildConfig(BaseModel):
     auxiliary: tuple[str, ...] = AUXILIARY
     #: corpora of which the mappings that are switched off count as well
     optional: tuple[str, ...] = ()
-    #: weight of a post of a corpus in the loss; 1 where none is given
-    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
     #: log-probability by which another language must beat English for a post to be dropped
     language_margin: Annotated[float, Field(ge=0)] = 2.0
 
@@ -79,7 +77,6 @@ class Row:
     #: empty where not known
     company: str
     channel: str
-    weight: float
 
 
 class RowSelection:
@@ -102,34 +99,30 @@ class RowSelection:
         self._protected: tuple[str, ...] = self._measured
 
     def labelled(self) -> dict[str, list[Row]]:
-        """The splits ``posts_train``, ``gate`` and ``test``, without copies across them.
+        """The splits ``posts_train``, ``posts_added``, ``gate`` and ``test``, without copies.
 
-        Of a copy in two splits the one in ``test`` stays, else the one in ``gate``.
+        Of a copy in two splits the one in ``test`` stays, else the one in ``gate``, else the
+        one in ``posts_train``.
         """
-        labels = read_labels()
-        posts = joined_posts(self._root, labels)
-        found = {post.id for post in posts}
-        self.dropped.update((row.source, "text not found") for row in labels if row.id not in found)
-        self._protected += tuple(training_text(post) for post in posts)
         sides: dict[Split, list[LabelledPost]] = {split: [] for split in Split}
-        for post in posts:
+        for post in self._joined(read_labels()):
             sides[split_of(post)].append(post)
-        self.dropped.update(
-            (post.source, "labelled: names a gate company") for post in sides[Split.EXCLUDED]
-        )
+        added = self._joined(read_added_labels())
+        self._drop(sides[Split.EXCLUDED], "labelled: names a gate company")
         test = sides[Split.TEST]
-        not_test = NearCopyGuard([training_text(post) for post in test])
-        gate = self._without(sides[Split.GATE], not_test, "gate: near-copy of test")
-        not_gate = NearCopyGuard([training_text(post) for post in gate])
-        train = self._without(sides[Split.TRAIN], not_test, "labelled: near-copy of test")
-        train = self._without(train, not_gate, "labelled: near-copy of gate")
-        measured = NearCopyGuard(self._measured)
-        train = self._without(train, measured, "labelled: near-copy of a measured text")
-        return {
-            "posts_train": [self._labelled_row(post) for post in train],
-            "gate": [self._labelled_row(post) for post in gate],
-            "test": [self._labelled_row(post) for post in test],
-        }
+        gate = self._without(sides[Split.GATE], test, "gate: near-copy of test")
+        train = self._without(sides[Split.TRAIN], test, "labelled: near-copy of test")
+        train = self._without(train, gate, "labelled: near-copy of gate")
+        train = self._without_measured(train, "labelled: near-copy of a measured text")
+        kept = [post for post in added if split_of(post) is Split.TRAIN]
+        self._drop(
+            [post for post in added if split_of(post) is not Split.TRAIN],
+            "added: of a gate company, or names one",
+        )
+        kept = self._without(kept, [*test, *gate, *train], "added: near-copy of a labelled post")
+        kept = self._without_measured(kept, "added: near-copy of a measured text")
+        splits = {"posts_train": train, "posts_added": kept, "gate": gate, "test": test}
+        return {name: list(map(self._labelled_row, posts)) for name, posts in splits.items()}
 
     def auxiliary(self) -> list[Row]:
         """The posts of the auxiliary corpora, without copies of any labelled or measured text.
@@ -152,14 +145,30 @@ class RowSelection:
                     kept.append(row)
         return kept
 
+    def _joined(self, labels: list[LabelRow]) -> list[LabelledPost]:
+        posts = joined_posts(self._root, labels)
+        found = {post.id for post in posts}
+        self.dropped.update((row.source, "text not found") for row in labels if row.id not in found)
+        self._protected += tuple(training_text(post) for post in posts)
+        return posts
+
     def _without(
-        self, posts: Sequence[LabelledPost], guard: NearCopyGuard, reason: str
+        self, posts: Sequence[LabelledPost], others: Sequence[LabelledPost], reason: str
     ) -> list[LabelledPost]:
-        kept = set(guard.filter(training_text(post) for post in posts))
-        self.dropped.update(
-            (post.source, reason) for row, post in enumerate(posts) if row not in kept
-        )
+        return self._guarded(posts, [training_text(post) for post in others], reason)
+
+    def _without_measured(self, posts: Sequence[LabelledPost], reason: str) -> list[LabelledPost]:
+        return self._guarded(posts, self._measured, reason)
+
+    def _guarded(
+        self, posts: Sequence[LabelledPost], texts: Sequence[str], reason: str
+    ) -> list[LabelledPost]:
+        kept = set(NearCopyGuard(texts).filter(training_text(post) for post in posts))
+        self._drop([post for row, post in enumerate(posts) if row not in kept], reason)
         return [post for row, post in enumerate(posts) if row in kept]
+
+    def _drop(self, posts: Sequence[LabelledPost], reason: str) -> None:
+        self.dropped.update((post.source, reason) for post in posts)
 
     def _labelled_row(self, post: LabelledPost) -> Row:
         return self._row(post, training_text(post), post.labels, post.company)
@@ -197,7 +206,6 @@ class RowSelection:
             sentiment=MASKED if sentiment is None else SENTIMENT_LABELS.index(sentiment),
             company=company or "",
             channel=post.channel or "",
-            weight=self._config.weights.get(post.source, 1.0),
         )
 
 

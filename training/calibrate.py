@@ -5,6 +5,7 @@ whose companies the model has not seen.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,13 +19,17 @@ from replyrank.data.vocabulary import (
     URGENCY_LEVELS,
     Intent,
 )
+from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import Calibration, HeadCalibration, Priors
 from replyrank.training.batches import label_cells
 from replyrank.training.losses import need_loss, sentiment_loss
 from replyrank.training.metrics import FloatArray, IntArray
-from replyrank.training.oof import OutOfFold
+from replyrank.training.oof import Judged, OutOfFold
 from replyrank.training.rows import MASKED, TrainingRows
 
+_SUPPORT: Final = INTENTS.index(Intent.SUPPORT_REQUEST)
+#: parts of a single fold that are judged in turn
+_PARTS: Final = 5
 _ITERATIONS: Final = 200
 #: pull of each class's scale to the common one and of each bias to 0, in nats per row: rare
 #: cells have too few posts to be trusted with a scale of their own
@@ -34,6 +39,59 @@ _BIAS_PENALTY: Final = 0.002
 _RECALL: Final = 0.95
 #: share of posts that ``low_confidence`` may send to a person
 _REVIEW_SHARE: Final = 0.14
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What an artefact's config holds of its out-of-fold posts."""
+
+    calibration: Calibration
+    #: p_support_request from which a post counts as a request
+    support_request: float
+    #: p of the likeliest intent below which a person should look
+    low_confidence: float
+
+    def judge(self, need: FloatArray, sentiment: FloatArray) -> Judged:
+        """Calibrated probabilities and decisions from logits (n, 16) and (n, 3)."""
+        p_need = apply_calibration(need, self.calibration.need)
+        p_intent = p_need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
+        return Judged(
+            need=p_need,
+            p_sentiment=apply_calibration(sentiment, self.calibration.sentiment),
+            is_request=p_intent[:, _SUPPORT] >= self.support_request,
+            is_unsure=p_intent.max(axis=1) < self.low_confidence,
+        )
+
+
+def fit(oof: OutOfFold) -> Fitted:
+    """Calibration first, then the thresholds on what it makes of the same posts."""
+    calibration = fit_calibration(oof)
+    need = apply_calibration(oof.need, calibration.need)
+    p_intent = need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
+    return Fitted(
+        calibration,
+        support_threshold(p_intent[:, _SUPPORT], oof.rows.intent),
+        confidence_threshold(p_intent),
+    )
+
+
+def cross_fitted(oof: OutOfFold) -> Judged:
+    """Judge every post by what is fitted on the others alone, for honest figures.
+
+    The others are those of the other folds; of a single fold, those of four fifths.
+    """
+    folds = oof.folds
+    if len(np.unique(folds)) == 1:
+        folds = np.arange(len(folds)) % _PARTS
+    need, p_sentiment = np.zeros_like(oof.need), np.zeros_like(oof.sentiment)
+    is_request, is_unsure = np.zeros(len(folds), np.bool_), np.zeros(len(folds), np.bool_)
+    for fold in np.unique(folds):
+        rows = np.flatnonzero(folds == fold)
+        fitted = fit(oof.take(np.flatnonzero(folds != fold)))
+        judged = fitted.judge(oof.need[rows], oof.sentiment[rows])
+        need[rows], p_sentiment[rows] = judged.need, judged.p_sentiment
+        is_request[rows], is_unsure[rows] = judged.is_request, judged.is_unsure
+    return Judged(need, p_sentiment, is_request, is_unsure)
 
 
 def fit_calibration(oof: OutOfFold) -> Calibration:
@@ -64,7 +122,7 @@ def support_threshold(p_support: FloatArray, intent: IntArray, recall: float = _
         intent: (n,) labels.
         recall: share of the true requests that must lie at or above the threshold.
     """
-    requests = np.sort(p_support[intent == INTENTS.index(Intent.SUPPORT_REQUEST)])
+    requests = np.sort(p_support[intent == _SUPPORT])
     missed = int(np.floor((1 - recall) * len(requests)))
     return float(np.floor(requests[missed] * 1e4) / 1e4)
 

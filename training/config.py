@@ -59,6 +59,8 @@ class _RunConfig(_Frozen):
     calibration_folds: Annotated[int, Field(ge=1)] | None = None
     #: sources of labelled posts that may train; without any, all
     post_sources: tuple[str, ...] = ()
+    #: whether the posts that were labelled for training alone train beside the others
+    added_posts: bool = False
     #: corpora of the first stage; posts of companies are left out of it, so that one first
     #: stage serves every fold
     auxiliary: tuple[str, ...] = ()

@@ -5,13 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
-
 from replyrank.data.errors import UsageError
-from replyrank.data.vocabulary import Channel, Visibility
 from replyrank.models import Scorer, load_scorer
 from replyrank.models.errors import ModelNotFoundError
-from replyrank.pipeline.index import class_posterior, index
+from replyrank.pipeline.index import queue_index
 from replyrank.pipeline.policy import Policy
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.training.baselines import majority, tfidf_logistic, vader
@@ -19,7 +16,6 @@ from replyrank.training.bootstrap import RESAMPLES
 from replyrank.training.evaluate import evaluate, length_slice
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, LeftOut, Report
 from replyrank.training.labelled import LabelledOptions, LabelledPosts, read_labelled
-from replyrank.training.metrics import FloatArray
 from replyrank.training.predictions import Predictions, predict
 from replyrank.training.report import write_report
 from replyrank.training.rows import MASKED
@@ -146,28 +142,6 @@ def evaluate_posts(
             for name, predictions in _baselines(posts, train, fallback, options).items()
         ),
     )
-
-
-def queue_index(need: FloatArray, policy: Policy) -> FloatArray:
-    """(n,) index of n messages that differ only in their text.
-
-    All are new, public tweets of people without followers who write for the first time: what
-    remains is what the model says.
-
-    Args:
-        need: (n, 16), joint of intent and urgency level.
-        policy: the numbers.
-    """
-    n = len(need)
-    target = policy.target_minutes(Channel.TWITTER, Visibility.PUBLIC)
-    return index(
-        class_posterior(need),
-        channel_target=np.full(n, target),
-        age=np.zeros(n),
-        reach=np.ones(n),
-        repeat=np.ones(n),
-        policy=policy,
-    ).value
 
 
 def _training_posts(

@@ -55,7 +55,9 @@ class FallbackRun:
         rows = [self.material.fold_rows(fold) for fold in self.config.folds_run]
         logits = [self._fold_logits(fold, index) for fold, index in enumerate(rows)]
         both = np.concatenate(logits)
-        return OutOfFold(both[:, :16], both[:, 16:], self.material.posts.take(np.concatenate(rows)))
+        index = np.concatenate(rows)
+        posts, folds = self.material.posts.take(index), np.array(self.material.folds)[index]
+        return OutOfFold(both[:, :16], both[:, 16:], posts, folds)
 
     def _fold_logits(self, fold: int, index: np.ndarray) -> np.ndarray:
         weights = self._fit(self.material.fold_training(fold))

@@ -1,7 +1,9 @@
 """What a run trains on: our posts by company folds, and the corpora beside them."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +19,7 @@ from replyrank.training.config import FallbackConfig, TrainConfig
 from replyrank.training.rows import IntArray, TrainingRows
 
 _POSTS: Final = "posts_train"
+_ADDED: Final = "posts_added"
 _AUXILIARY: Final = "auxiliary"
 
 
@@ -39,7 +42,7 @@ class Material:
     folds: tuple[int, ...]
     #: rows of the first stage; none has to do with a company
     auxiliary: TrainingRows
-    #: rows beside the posts in the second stage
+    #: rows beside the posts in the second stage: added posts, and rows of other corpora
     companions: TrainingRows
     companion_places: tuple[_Place, ...]
     #: rows that each corpus gave to each part, for the card
@@ -62,6 +65,17 @@ class Material:
         ]
         kept = self.companions.take(np.array(beside, dtype=np.int64))
         return TrainingRows.concatenate([self.posts.take(rows), kept])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all rows: two materials that train alike have the same."""
+        digest = hashlib.sha256()
+        for rows in (self.posts, self.companions, self.auxiliary):
+            labels = zip(rows.intent, rows.urgency, rows.sentiment, strict=True)
+            for text, known in zip(rows.texts, labels, strict=True):
+                row = json.dumps([text, *map(int, known)])
+                digest.update(f"{row}\n".encode("ascii"))
+        digest.update(json.dumps(self.folds).encode("ascii"))
+        return digest.hexdigest()
 
     def all_training(self) -> TrainingRows:
         """What trains the model that ships."""
@@ -90,7 +104,9 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
     # Slow to import, and nothing else here needs it.
     from datasets import load_from_disk  # noqa: PLC0415
 
-    posts, others = _wanted(load_from_disk(str(dataset)), config, dataset)
+    splits: Any = load_from_disk(str(dataset))
+    posts, others = _wanted(splits, config, dataset)
+    added = _added(splits, config)
     first = [
         row
         for row in others
@@ -98,11 +114,12 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         and not row["company"]
         and not companies_mentioned(row["text"])
     ]
-    beside = [
+    drawn = [
         row
         for source, most in config.companions.items()
         for row in _draw([row for row in others if row["source"] == source], most, config.seed)
     ]
+    beside = [*added, *drawn]
     places = tuple(map(_place, posts))
     return Material(
         posts=_rows(posts),
@@ -113,7 +130,12 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         companion_places=tuple(map(_place, beside)),
         counts={
             part: dict(sorted(Counter(str(row["source"]) for row in rows).items()))
-            for part, rows in (("posts", posts), ("first stage", first), ("beside", beside))
+            for part, rows in (
+                ("posts", posts),
+                ("added posts", added),
+                ("first stage", first),
+                ("beside", drawn),
+            )
         },
     )
 
@@ -122,11 +144,7 @@ def _wanted(
     splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """Labelled posts and rows of other corpora; refuses a set that lacks what is named."""
-    posts: list[Mapping[str, Any]] = [
-        row
-        for row in splits.get(_POSTS, ())
-        if not config.post_sources or row["source"] in config.post_sources
-    ]
+    posts = _of_sources(splits.get(_POSTS, ()), config)
     if not posts:
         sources = ", ".join(config.post_sources) or "any source"
         message = f"{dataset} holds no labelled posts of {sources}; build it from more corpora"
@@ -139,6 +157,17 @@ def _wanted(
         message += "mend the config, or build the training set with them"
         raise UsageError(message)
     return posts, others
+
+
+def _added(splits: Any, config: TrainConfig | FallbackConfig) -> list[Mapping[str, Any]]:
+    return _of_sources(splits.get(_ADDED, ()), config) if config.added_posts else []
+
+
+def _of_sources(
+    rows: Iterable[Mapping[str, Any]], config: TrainConfig | FallbackConfig
+) -> list[Mapping[str, Any]]:
+    wanted = config.post_sources
+    return [row for row in rows if not wanted or row["source"] in wanted]
 
 
 def _folds(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> tuple[int, ...]:

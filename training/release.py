@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from replyrank.data.cleaning import CLEANING_VERSION
@@ -25,7 +24,6 @@ from replyrank.models.artefact import (
     verify,
     write_manifest,
 )
-from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import ModelConfig, ModelKind, Thresholds
 from replyrank.models.encoder import TriageModel
 from replyrank.models.export import export_fp32, torch_logits
@@ -34,23 +32,16 @@ from replyrank.models.parity import Check, Probabilities, check_export
 from replyrank.models.quantise import quantise
 from replyrank.models.selftest import write_selftest
 from replyrank.training.calibrate import (
-    confidence_threshold,
-    fit_calibration,
+    cross_fitted,
+    fit,
     fit_priors,
-    support_threshold,
-)
-from replyrank.training.metrics import (
-    classwise_calibration_error,
-    confusion,
-    macro_f1,
 )
 from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
-from replyrank.training.rows import TrainingRows
 
 LICENCE: Final = "LICENSE-WEIGHTS.md"
 #: texts on which the activations' ranges are measured
 RANGE_TEXTS: Final = 512
-#: texts on which the export gate compares
+#: other texts on which the export gate compares
 GATE_TEXTS: Final = 2_000
 #: posts written for the project that the self-test scores
 SELFTEST_TEXTS: Final = 32
@@ -67,19 +58,19 @@ class Quantised:
 def quantise_model(
     model: TriageModel, tokens: Sequence[Sequence[int]], folder: Path, name: str
 ) -> Quantised:
-    """Export ``model`` and quantise it, measuring activations on the first of ``tokens``."""
+    """Export ``model`` and quantise it, measuring its activations on ``tokens``."""
     graphs = Quantised(folder / f"{name}-fp32.onnx", folder / f"{name}-int8.onnx")
     export_fp32(model, graphs.fp32)
-    quantise(graphs.fp32, graphs.int8, tokens[:RANGE_TEXTS])
+    quantise(graphs.fp32, graphs.int8, tokens)
     return graphs
 
 
 def gate_checks(
-    model: TriageModel, graphs: Quantised, rows: TrainingRows, tokens: Sequence[Sequence[int]]
+    model: TriageModel, graphs: Quantised, tokens: Sequence[Sequence[int]]
 ) -> list[Check]:
-    """The figures of the export gate on labelled rows that the model may have seen."""
+    """The figures of the export gate that need no labels."""
     reference = Probabilities.of_logits(*(part.numpy() for part in torch_logits(model, tokens)))
-    return check_export(reference, graphs.fp32, graphs.int8, tokens, lambda p: _quality(p, rows))
+    return check_export(reference, graphs.fp32, graphs.int8, tokens)
 
 
 def fit_config(
@@ -92,6 +83,9 @@ def fit_config(
 ) -> tuple[ModelConfig, FoldFigures]:
     """Calibration, priors and thresholds from out-of-fold logits, and how these posts then do.
 
+    The figures are cross-fitted: no post is judged by a calibration or threshold that it
+    took part in.
+
     Args:
         oof: by the quantised fold models.
         name: name and version of the model.
@@ -99,26 +93,21 @@ def fit_config(
         max_tokens: longest input.
         language_margin: see ``Thresholds``.
     """
-    calibration = fit_calibration(oof)
-    need = apply_calibration(oof.need, calibration.need)
-    p_intent = need.reshape(-1, 4, 4).sum(axis=2)
-    thresholds = Thresholds(
-        support_request=support_threshold(p_intent[:, 0], oof.rows.intent),
-        low_confidence=confidence_threshold(p_intent),
-        language_margin=language_margin,
-    )
-    p_sentiment = apply_calibration(oof.sentiment, calibration.sentiment)
-    figures = fold_figures(oof.rows, need, p_sentiment, thresholds.support_request)
+    fitted = fit(oof)
     config = ModelConfig(
         name=name,
         kind=kind,
         cleaning=CLEANING_VERSION,
         max_tokens=max_tokens,
-        calibration=calibration,
+        calibration=fitted.calibration,
         priors=fit_priors(oof.rows),
-        thresholds=thresholds,
+        thresholds=Thresholds(
+            support_request=fitted.support_request,
+            low_confidence=fitted.low_confidence,
+            language_margin=language_margin,
+        ),
     )
-    return config, figures
+    return config, fold_figures(oof.rows, cross_fitted(oof))
 
 
 def write_artefact(
@@ -181,24 +170,3 @@ def selftest_texts() -> list[str]:
     )
     step = max(1, len(texts) // SELFTEST_TEXTS)
     return texts[::step][:SELFTEST_TEXTS]
-
-
-def _quality(p: Probabilities, rows: TrainingRows) -> tuple[dict[str, float], dict[str, float]]:
-    """Macro-F1 and class-wise calibration error of each head, uncalibrated."""
-    joint = p.need.reshape(-1, 4, 4)
-    heads = {
-        "intent": (rows.intent, joint.sum(axis=2)),
-        "urgency": (rows.urgency, joint.sum(axis=1)),
-        "sentiment": (rows.sentiment, p.sentiment),
-    }
-    f1 = {
-        f"macro-F1 of {name}": float(
-            macro_f1(confusion(labels, values.argmax(axis=1), values.shape[1]))
-        )
-        for name, (labels, values) in heads.items()
-    }
-    error = {
-        f"calibration error of {name}": float(np.mean(classwise_calibration_error(labels, values)))
-        for name, (labels, values) in heads.items()
-    }
-    return f1, error

@@ -11,9 +11,10 @@ Every step leaves its result in the work folder and is skipped when it is there 
 interrupted run goes on where it stopped when the same command is given again.
 """
 
+import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from replyrank.data.cleaning import clean
+from replyrank.data.cleaning import CLEANING_VERSION, clean
 from replyrank.data.errors import UsageError
 from replyrank.models.artefact import TOKENIZER
 from replyrank.models.config import ModelKind
@@ -32,11 +33,14 @@ from replyrank.models.parity import OnnxGraph, by_length, require
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import model_card
 from replyrank.training.config import StageConfig, TrainConfig
+from replyrank.training.export_quality import unseen_checks
 from replyrank.training.fitting import Progress, Stage, save_whole
 from replyrank.training.material import Material
-from replyrank.training.oof import OutOfFold
+from replyrank.training.oof import FoldLogits, Logits, OutOfFold
 from replyrank.training.release import (
     GATE_TEXTS,
+    RANGE_TEXTS,
+    Quantised,
     fit_config,
     gate_checks,
     quantise_model,
@@ -117,9 +121,9 @@ class TrainingRun:
 
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
-        oof = self.out_of_fold()
+        folds = self.fold_logits()
         model = self.posts_stage("final", self.material.all_training())
-        return self.release(model, oof, out, name)
+        return self.release(model, folds, out, name)
 
     def auxiliary_stage(self) -> TriageModel:
         """The encoder after the general corpora; fresh from its maker if there is no such stage."""
@@ -136,28 +140,42 @@ class TrainingRun:
         torch.manual_seed(self.config.seed)
         return self._stage(name, model, rows, self.config.posts_stage)
 
-    def out_of_fold(self) -> OutOfFold:
-        """Logits of every post that has a company, by the quantised model blind to it."""
-        _claim(self.work, self.config)
-        parts = [self._fold(fold) for fold in self.config.folds_run]
-        rows = np.concatenate([index for index, _, _ in parts])
+    def fold_logits(self) -> list[FoldLogits]:
+        """What the model blind to each fold says of its posts."""
+        self._claim()
+        return [self._fold(fold) for fold in self.config.folds_run]
+
+    def out_of_fold(self, parts: Sequence[FoldLogits]) -> OutOfFold:
+        """The quantised logits of every post that has a company."""
+        rows = np.concatenate([part.rows for part in parts])
         return OutOfFold(
-            need=np.concatenate([need for _, need, _ in parts]),
-            sentiment=np.concatenate([sentiment for _, _, sentiment in parts]),
+            need=np.concatenate([part.int8.need for part in parts]),
+            sentiment=np.concatenate([part.int8.sentiment for part in parts]),
             rows=self.material.posts.take(rows),
+            folds=np.array(self.material.folds)[rows],
         )
 
-    def release(self, model: TriageModel, oof: OutOfFold, out: Path, name: str) -> Path:
+    def quantise(self, model: TriageModel, name: str, training: TrainingRows) -> Quantised:
+        """The graphs of a model, its activations measured on some of what trained it."""
+        texts, _ = self._measured(training)
+        return quantise_model(model, self.tokenise(texts), self.work, name)
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts, prepared as the run's config has it."""
+        return tokenise(self.tokenizer, texts, self.prepare)
+
+    def release(
+        self, model: TriageModel, folds: Sequence[FoldLogits], out: Path, name: str
+    ) -> Path:
         """Export, check and write the artefact."""
-        rng = np.random.default_rng(self.config.seed)
-        chosen = rng.permutation(len(self.material.posts))[:GATE_TEXTS]
-        rows = self.material.posts.take(chosen)
-        tokens = tokenise(self.tokenizer, rows.texts, self.prepare)
-        graphs = quantise_model(model, tokens, self.work, "final")
-        checks = gate_checks(model, graphs, rows, tokens)
+        training = self.material.all_training()
+        graphs = self.quantise(model, "final", training)
+        _, compared = self._measured(training)
+        checks = gate_checks(model, graphs, self.tokenise(compared))
+        checks += unseen_checks(folds, self.material.posts, self.config.seed)
         require(checks)
         config, figures = fit_config(
-            oof,
+            self.out_of_fold(folds),
             name=name,
             kind=ModelKind.TRANSFORMER,
             max_tokens=self.config.max_tokens,
@@ -166,23 +184,31 @@ class TrainingRun:
         card = model_card(name, self.config, self.material.counts, figures, checks)
         return write_artefact(graphs, self.tokenizer, config, card, out / name)
 
-    def _fold(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions, need logits and sentiment logits of the posts of one fold."""
-        done = self.work / f"fold-{fold + 1}.npz"
-        if done.exists():
-            saved = np.load(done, allow_pickle=False)
-            return saved["rows"], saved["need"], saved["sentiment"]
-        name, training = f"fold-{fold + 1}", self.material.fold_training(fold)
-        model = self.posts_stage(name, training)
-        rows = self.material.fold_rows(fold)
-        training_tokens = tokenise(self.tokenizer, training.texts, self.prepare)
-        graphs = quantise_model(model, training_tokens, self.work, name)
-        tokens = tokenise(self.tokenizer, self.material.posts.take(rows).texts, self.prepare)
-        need, sentiment = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
-        partial = done.with_name(f"partial-{done.name}")
-        np.savez(partial, rows=rows, need=need, sentiment=sentiment)
-        partial.replace(done)
-        return rows, need, sentiment
+    def _fold(self, fold: int) -> FoldLogits:
+        name, rows = f"fold-{fold + 1}", self.material.fold_rows(fold)
+        done = self.work / f"{name}.npz"
+        if not done.exists():
+            training = self.material.fold_training(fold)
+            graphs = self.quantise(self.posts_stage(name, training), name, training)
+            tokens = self.tokenise(self.material.posts.take(rows).texts)
+            batches = by_length(tokens, 16)
+            full, quantised = (
+                OnnxGraph(graph).logits(tokens, batches) for graph in (graphs.fp32, graphs.int8)
+            )
+            partial = done.with_name(f"partial-{done.name}")
+            np.savez(partial, full_need=full[0], full_sentiment=full[1],
+                     need=quantised[0], sentiment=quantised[1])  # fmt: skip
+            partial.replace(done)
+        with np.load(done, allow_pickle=False) as saved:
+            full_logits = Logits(saved["full_need"], saved["full_sentiment"])
+            return FoldLogits(rows, full_logits, Logits(saved["need"], saved["sentiment"]))
+
+    def _measured(self, rows: TrainingRows) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Texts on which activations are measured, and others on which graphs are compared."""
+        order = np.random.default_rng(self.config.seed).permutation(len(rows))
+        cut = min(RANGE_TEXTS, len(rows) // 2)
+        ranges, compared = order[:cut], order[cut:][:GATE_TEXTS]
+        return rows.take(ranges).texts, rows.take(compared).texts
 
     def _stage(
         self, name: str, model: TriageModel, rows: TrainingRows, config: StageConfig
@@ -198,25 +224,25 @@ class TrainingRun:
         checkpoint.unlink(missing_ok=True)
         return model
 
+    def _claim(self) -> None:
+        """Keep the results of one config and data from being taken for those of another."""
+        facts = {"config": self.config.model_dump(mode="json"), "rows": self.material.fingerprint()}
+        path, wanted = self.work / _CONFIG, json.dumps(facts | {"cleaning": CLEANING_VERSION})
+        if not path.exists():
+            path.write_text(f"{wanted}\n", encoding="utf-8")
+        elif path.read_text(encoding="utf-8").strip() != wanted:
+            message = (
+                f"{self.work} holds the results of another config, training set or cleaning "
+                f"({path}); name another folder with --work, or remove this one"
+            )
+            raise UsageError(message)
+
     def _rows_per_second(self) -> float:
         rows = self.material.posts.take(np.arange(min(len(self.material.posts), 1_000)))
         config = self.config.posts_stage
         model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
         stage = Stage(model, TokenisedRows(rows, self.tokenizer), config, self.config.seed)
         return _timed(stage, _PROBE_STEPS)
-
-
-def _claim(work: Path, config: TrainConfig) -> None:
-    """Keep the results of one config from being taken for those of another."""
-    path, wanted = work / _CONFIG, config.model_dump_json(indent=2)
-    if not path.exists():
-        path.write_text(f"{wanted}\n", encoding="utf-8")
-    elif path.read_text(encoding="utf-8").strip() != wanted:
-        message = (
-            f"{work} holds the results of another config ({path}); "
-            "name another folder with --work, or remove this one"
-        )
-        raise UsageError(message)
 
 
 def _timed(stage: Stage, steps: int, clock: Callable[[], float] = time.monotonic) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from replyrank.data.corpora import care, general, opinions
+from replyrank.data.corpora import care, dialogues, general, opinions
 from replyrank.data.corpora.base import CorpusPost, Loader, corpora_root
 from replyrank.data.errors import UsageError
 
@@ -21,6 +21,7 @@ CORPORA: Final[Mapping[str, Loader]] = MappingProxyType(
         "complaints_xci": opinions.complaints_xci,
         "facebook": care.facebook,
         "goemotions": general.goemotions,
+        "ibm_care": dialogues.ibm_care,
         "politeness": general.politeness,
         "sanders": opinions.sanders,
         "semeval_valence": general.semeval_valence,
@@ -33,6 +34,7 @@ CORPORA: Final[Mapping[str, Loader]] = MappingProxyType(
         "tweeteval_test": general.tweeteval_test,
         "tweeteval_train": general.tweeteval_train,
         "tweeteval_val": general.tweeteval_val,
+        "tweetsumm": dialogues.tweetsumm,
         "twcs": care.twcs,
         "twcs_mixed": care.twcs_mixed,
         "uk_mobile": care.uk_mobile,

@@ -45,12 +45,15 @@ def read_labels(path: Path | None = None) -> list[LabelRow]:
     Raises:
         UsageError: if a column is missing or a value is not of the vocabulary.
     """
-    if path is not None:
-        with path.open(encoding="utf-8", newline="") as lines:
-            return list(_rows(lines, str(path)))
-    source = resources.files("replyrank.data.labels").joinpath("posts.csv")
-    with StringIO(source.read_text(encoding="utf-8")) as lines:
-        return list(_rows(lines, "labels/posts.csv"))
+    if path is None:
+        return _committed("posts.csv")
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(_rows(lines, str(path)))
+
+
+def read_added_labels() -> list[LabelRow]:
+    """The labels that were added for training alone: nothing is ever measured on them."""
+    return _committed("added.csv")
 
 
 def write_labels(posts_csv: Path, out: Path) -> int:
@@ -81,6 +84,12 @@ def write_labels(posts_csv: Path, out: Path) -> int:
             seen.add(place)
             writer.writerow([row[column] for column in LABEL_COLUMNS])
     return len(seen)
+
+
+def _committed(name: str) -> list[LabelRow]:
+    source = resources.files("replyrank.data.labels").joinpath(name)
+    with StringIO(source.read_text(encoding="utf-8")) as lines:
+        return list(_rows(lines, f"labels/{name}"))
 
 
 def _rows(lines: TextIO, name: str) -> Iterator[LabelRow]:

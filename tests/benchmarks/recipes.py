@@ -15,15 +15,12 @@ from typing import Final
 
 from replyrank.data.cleaning import clean
 from replyrank.data.text_key import restore
-from replyrank.models.calibration import apply_calibration
-from replyrank.models.config import ModelKind
 from replyrank.models.parity import OnnxGraph, by_length
-from replyrank.training.batches import tokenise
 from replyrank.training.build import build_dataset
+from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.config import TrainConfig, load_config
 from replyrank.training.material import load_material, load_split
 from replyrank.training.oof import fold_figures
-from replyrank.training.release import fit_config, quantise_model
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import table, write
 
@@ -40,26 +37,13 @@ def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Fi
     """Figures of the fold posts and of the test posts, calibrated, of the int8 graphs."""
     prepare = restore if config.name == _PLAIN else clean
     run = TrainingRun(config, load_material(config, dataset), work, _progress, prepare=prepare)
-    oof = run.out_of_fold()
-    fitted, on_folds = fit_config(
-        oof,
-        name=config.name,
-        kind=ModelKind.TRANSFORMER,
-        max_tokens=config.max_tokens,
-        language_margin=config.language_margin,
-    )
-    test = load_split(dataset, "test")
-    training = run.material.all_training()
-    model = run.posts_stage("final", training)
-    graphs = quantise_model(model, tokenise(run.tokenizer, training.texts, prepare), work, "final")
-    tokens = tokenise(run.tokenizer, test.texts, prepare)
-    need, sentiment = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
-    on_test = fold_figures(
-        test,
-        apply_calibration(need, fitted.calibration.need),
-        apply_calibration(sentiment, fitted.calibration.sentiment),
-        fitted.thresholds.support_request,
-    )
+    oof = run.out_of_fold(run.fold_logits())
+    test, training = load_split(dataset, "test"), run.material.all_training()
+    graphs = run.quantise(run.posts_stage("final", training), "final", training)
+    tokens = run.tokenise(test.texts)
+    logits = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
+    on_folds = fold_figures(oof.rows, cross_fitted(oof))
+    on_test = fold_figures(test, fit(oof).judge(*logits))
     return dict(on_folds.figures), dict(on_test.figures)
 
 

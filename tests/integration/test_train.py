@@ -1,6 +1,7 @@
 """Whole training runs on a toy set: from a training set on disk to an artefact that scores."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,17 @@ def test_a_folder_of_another_config_is_refused(
 ) -> None:
     other = config.model_copy(update={"seed": config.seed + 1})
     with pytest.raises(UsageError, match="holds the results of another config"):
-        TrainingRun(other, material, work).out_of_fold()
+        TrainingRun(other, material, work).fold_logits()
+
+
+@pytest.mark.usefixtures("artefact")
+def test_a_folder_of_another_training_set_is_refused(
+    config: TrainConfig, material: Material, work: Path
+) -> None:
+    rows = material.companions
+    other = replace(material, companions=replace(rows, sentiment=(rows.sentiment + 1) % 3))
+    with pytest.raises(UsageError, match="training set or cleaning"):
+        TrainingRun(config, other, work).fold_logits()
 
 
 @pytest.mark.usefixtures("artefact")

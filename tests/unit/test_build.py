@@ -28,6 +28,12 @@ STREAM = [
     "@EE and @google both fail me",
     "@NationalRailEnq is the 7:15 to Leeds running at all today?",
 ]
+ADDED = [
+    STREAM[0].replace("EE", "O2"),
+    STREAM[2].upper(),
+    "@EE or Verizon for a phone in May?",
+    "@LondonMidland three minutes late and nobody minds",
+]
 
 
 def _label(source: str, text: str, split: str = "train") -> LabelRow:
@@ -38,7 +44,7 @@ def _label(source: str, text: str, split: str = "train") -> LabelRow:
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Tiny corpora with labels of ours for seven posts, one of them of the test."""
     root = write_corpora(tmp_path / "root")
-    extra = "".join(f"{text}\n" for text in STREAM)
+    extra = "".join(f"{text}\n" for text in [*STREAM, *ADDED])
     (root / "data/twcs/mixed_brands_inbound.csv").write_text(f"text\n{extra}", encoding="utf-8")
     reviews = root / "data/complaints/uva_airlines_telecom.csv"
     copies = [STREAM[2].replace("EE", "x"), "cold tea on the plane", "cold tea on the plane!"]
@@ -53,7 +59,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def read() -> list[LabelRow]:
         return labels
 
+    def read_added() -> list[LabelRow]:
+        return [_label("twcs_mixed", text) for text in ADDED]
+
     monkeypatch.setattr(build_rows, "read_labels", read)
+    monkeypatch.setattr(build_rows, "read_added_labels", read_added)
     gate = frozenset({("twcs_mixed", text_key(STREAM[4]))})
     monkeypatch.setattr(splits, "gate_keys", lambda: gate)
     return root
@@ -69,25 +79,26 @@ def test_labelled_posts_go_to_their_sides(root: Path) -> None:
     assert [row.text for row in sides["test"]] == [STREAM[0]]
     assert [row.text for row in sides["posts_train"]] == [STREAM[2], 'so, "new" prices?']
     assert [(row.text, row.company) for row in sides["gate"]] == [(STREAM[4], "national_rail")]
+    assert [row.text for row in sides["posts_added"]] == [ADDED[3]]
     assert selection.dropped == {
         ("twcs", "text not found"): 1,
+        ("twcs_mixed", "added: near-copy of a labelled post"): 2,
+        ("twcs_mixed", "added: of a gate company, or names one"): 1,
         ("twcs_mixed", "labelled: near-copy of test"): 1,
         ("twcs_mixed", "labelled: names a gate company"): 1,
     }
     row = sides["posts_train"][0]
     assert (row.intent, row.urgency, row.sentiment) == (0, 2, 0)
-    assert (row.company, row.channel, row.weight) == ("ee", "twitter", 1.0)
+    assert (row.company, row.channel) == ("ee", "twitter")
     assert row.key == text_key(STREAM[2])
 
 
 def test_auxiliary_posts_are_masked_and_copy_nothing(root: Path) -> None:
-    selection = _select(root, BuildConfig(auxiliary=("uva",), weights={"uva": 0.5}))
+    selection = _select(root, BuildConfig(auxiliary=("uva",)))
     selection.labelled()
     rows = selection.auxiliary()
     assert [row.text for row in rows] == ["@SouthwestAir lost my bag", "cold tea on the plane"]
-    assert {(row.intent, row.urgency, row.sentiment, row.weight) for row in rows} == {
-        (-1, -1, 0, 0.5)
-    }
+    assert {(row.intent, row.urgency, row.sentiment) for row in rows} == {(-1, -1, 0)}
     assert {key: n for key, n in selection.dropped.items() if key[0] == "uva"} == {
         ("uva", "near-copy of a labelled or measured text"): 1,
         ("uva", "duplicate"): 1,
@@ -112,7 +123,13 @@ def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: 
     first = build_dataset(root, tmp_path / "one", config, report=heard.append)
     second = build_dataset(root, tmp_path / "two", config)
     assert first.hashes == second.hashes
-    assert first.rows == {"posts_train": 2, "gate": 1, "test": 1, "auxiliary": 4}
+    assert first.rows == {
+        "posts_train": 2,
+        "posts_added": 1,
+        "gate": 1,
+        "test": 1,
+        "auxiliary": 4,
+    }
     loaded = datasets.load_from_disk(str(tmp_path / "one"))
     assert {name: len(split) for name, split in loaded.items()} == dict(first.rows)
     assert loaded["posts_train"][0]["text"] == STREAM[2]
@@ -129,7 +146,12 @@ def test_a_split_without_rows_is_counted_but_not_written(root: Path, tmp_path: P
     datasets = pytest.importorskip("datasets", reason="needs the extra train")
     built = build_dataset(root, tmp_path / "out", BuildConfig(auxiliary=()))
     assert built.rows["auxiliary"] == 0
-    assert set(datasets.load_from_disk(str(tmp_path / "out"))) == {"posts_train", "gate", "test"}
+    assert set(datasets.load_from_disk(str(tmp_path / "out"))) == {
+        "posts_train",
+        "posts_added",
+        "gate",
+        "test",
+    }
 
 
 def test_a_changed_text_changes_the_hash(root: Path, tmp_path: Path) -> None:
@@ -147,7 +169,7 @@ def test_a_changed_text_changes_the_hash(root: Path, tmp_path: Path) -> None:
     ("config", "message"),
     [
         (BuildConfig(auxiliary=("blogs",)), "no corpus is called blogs"),
-        (BuildConfig(weights={"blogs": 1.0}), "no corpus is called blogs"),
+        (BuildConfig(optional=("blogs",)), "no corpus is called blogs"),
         (BuildConfig(auxiliary=("tweeteval_test",)), "tweeteval_test only measures"),
     ],
 )

@@ -1,5 +1,7 @@
 """Calibration, priors and thresholds: what was put in is found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,8 @@ pytest.importorskip("torch", reason="calibration is fitted with torch (extra tra
 from replyrank.models.calibration import apply_calibration, softmax
 from replyrank.training.calibrate import (
     confidence_threshold,
+    cross_fitted,
+    fit,
     fit_calibration,
     fit_priors,
     support_threshold,
@@ -32,7 +36,7 @@ def _out_of_fold(temperature: float, seed: int = 0, n: int = N) -> OutOfFold:
     rows = TrainingRows(
         ("",) * n, cell // 4, cell % 4, _drawn(softmax(sentiment / temperature), rng)
     )
-    return OutOfFold(need, sentiment, rows)
+    return OutOfFold(need, sentiment, rows, np.arange(n) % 4)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -62,7 +66,7 @@ def test_calibration_error_falls_on_other_posts() -> None:
 
 def test_a_class_that_is_said_too_often_is_pulled_down() -> None:
     honest = _out_of_fold(1.0)
-    shifted = OutOfFold(honest.need, honest.sentiment + np.array([2.0, 0.0, 0.0]), honest.rows)
+    shifted = replace(honest, sentiment=honest.sentiment + np.array([2.0, 0.0, 0.0]))
     bias = fit_calibration(shifted).sentiment.bias
     assert bias[0] - np.mean(bias[1:]) == pytest.approx(-2.0, abs=0.25)
 
@@ -76,6 +80,7 @@ def test_rows_of_unknown_labels_change_nothing_but_the_weight_of_the_penalty() -
         np.concatenate([known.need, noise[:, :16]]),
         np.concatenate([known.sentiment, noise[:, 16:]]),
         TrainingRows.concatenate([known.rows, masked]),
+        np.zeros(2 * n, dtype=np.int64),
     )
     plain, mixed = fit_calibration(known), fit_calibration(both)
     assert mixed.need.scale == pytest.approx(plain.need.scale, abs=0.05)
@@ -121,3 +126,42 @@ def test_the_confidence_threshold_sends_its_share_to_a_person(share: float) -> N
     p = softmax(np.random.default_rng(0).normal(0, 2, (N, 4)))
     threshold = confidence_threshold(p, share)
     assert (p.max(axis=1) < threshold).mean() == pytest.approx(share, abs=0.002)
+
+
+def test_a_post_is_judged_by_what_is_fitted_on_the_other_folds() -> None:
+    oof = _out_of_fold(2.0, n=1_200)
+    judged = cross_fitted(oof)
+    for fold in range(4):
+        rows = np.flatnonzero(oof.folds == fold)
+        alone = fit(oof.take(np.flatnonzero(oof.folds != fold))).judge(
+            oof.need[rows], oof.sentiment[rows]
+        )
+        assert np.array_equal(judged.need[rows], alone.need)
+        assert np.array_equal(judged.p_sentiment[rows], alone.p_sentiment)
+        assert np.array_equal(judged.is_request[rows], alone.is_request)
+        assert np.array_equal(judged.is_unsure[rows], alone.is_unsure)
+
+
+def test_the_labels_of_a_post_do_not_help_to_judge_it() -> None:
+    """On posts of a single fold too, a calibration that saw the labels would be seen here."""
+    oof = replace(_out_of_fold(1.0, n=400), folds=np.zeros(400, dtype=np.int64))
+    changed = np.arange(400) % 5 == 2
+    rows = oof.rows
+    other = TrainingRows(
+        rows.texts,
+        np.where(changed, (rows.intent + 1) % 4, rows.intent),
+        np.where(changed, (rows.urgency + 1) % 4, rows.urgency),
+        np.where(changed, (rows.sentiment + 1) % 3, rows.sentiment),
+    )
+    one, two = cross_fitted(oof), cross_fitted(replace(oof, rows=other))
+    assert np.array_equal(one.need[changed], two.need[changed])
+    assert not np.array_equal(one.need[~changed], two.need[~changed])
+
+
+def test_thresholds_decide_as_they_say() -> None:
+    oof = _out_of_fold(1.0, n=1_000)
+    fitted = fit(oof)
+    judged = fitted.judge(oof.need, oof.sentiment)
+    assert np.array_equal(judged.is_request, judged.p_intent[:, 0] >= fitted.support_request)
+    assert judged.is_request[oof.rows.intent == 0].mean() >= 0.95
+    assert judged.is_unsure.mean() == pytest.approx(0.14, abs=0.005)

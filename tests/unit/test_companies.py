@@ -10,6 +10,7 @@ from replyrank.data.companies import (
     companies_mentioned,
     company_of,
     industry_of,
+    names_in,
     normalise_alias,
 )
 
@@ -24,6 +25,12 @@ def test_every_alias_is_in_its_normal_form_and_stands_once() -> None:
     aliases = [row["alias"] for row in _rows()]
     assert aliases == [normalise_alias(alias) for alias in aliases]
     assert len(set(aliases)) == len(aliases)
+
+
+def test_an_alias_says_in_which_letters_it_is_a_name() -> None:
+    rows = _rows()
+    assert {row["in_text"] for row in rows} == {"", "any", "capital", "capitals"}
+    assert not any(row["in_text"] for row in rows if row["alias"].isdigit())
 
 
 def test_a_company_has_one_industry() -> None:
@@ -51,10 +58,41 @@ def test_topics_are_no_companies(topic: str | None) -> None:
     assert company_of(topic) is None
 
 
-def test_mentions_are_found_by_handle_only() -> None:
-    text = "RT @Delta: thanks .@SpotifyCares, not delta nor me@google.example or @nobody_1"
+def test_mentions_are_found_by_handle() -> None:
+    text = "RT @Delta: thanks .@SpotifyCares, nor me@google.example or @nobody_1"
     assert companies_mentioned(text) == {"delta", "spotify"}
-    assert companies_mentioned("no handle of Delta here") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "company"),
+    [
+        ("flew SPOTIFY class with spotify", "spotify"),
+        ("Delta lost it", "delta"),
+        ("is the AT&T line down?", "att"),
+        ("T-Mobile or t mobile", "t_mobile_us"),
+        ("a McDonald\u2019s breakfast, #mcdonalds", "mcdonalds"),
+    ],
+)
+def test_mentions_are_found_by_name(text: str, company: str) -> None:
+    assert companies_mentioned(text) == {company}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the Nile delta", "three targets to chase", "hp sauce", "Deltas", "ubers", "XAT&T", "123"],
+)
+def test_common_words_are_no_companies(text: str) -> None:
+    assert companies_mentioned(text) == frozenset()
+
+
+def test_names_come_from_left_to_right_with_their_place() -> None:
+    text = "@Delta: Virgin Atlantic, not best-buy"
+    found = [(text[name.start : name.end], name.company) for name in names_in(text)]
+    assert found == [
+        ("Delta", "delta"),
+        ("Virgin Atlantic", "virgin_atlantic"),
+        ("best-buy", "best_buy"),
+    ]
 
 
 def test_industry() -> None:

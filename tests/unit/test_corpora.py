@@ -38,6 +38,15 @@ EXPECTED: dict[str, list[tuple[str, str | None, SentimentLabel | None]]] = {
         ("no handle here", None, None),
     ],
     "asapp": [("@airline my bag is in Oslo with @user", None, None)],
+    "tweetsumm": [
+        ("my parcel is late {link}", "AmazonHelp", None),
+        ("@AmazonHelp the blue one", "AmazonHelp", None),
+        ("@SWHelp & why?", "SWHelp", None),
+    ],
+    "ibm_care": [
+        ("it & my world are gone", "MojangSupport", None),
+        ("mine too", "MojangSupport", None),
+    ],
     "uk_mobile": [("@EE no signal & no reply", "EE", None)],
     "uk_mobile_labelled": [
         ("@ThreeUK is down", "ThreeUK", NEGATIVE),

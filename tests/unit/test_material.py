@@ -86,6 +86,26 @@ def test_companions_of_held_out_companies_and_copies_are_dropped(tmp_path: Path)
     assert len(everything) == len(POSTS) + 1 + 4
 
 
+def test_added_posts_train_and_are_not_measured(tmp_path: Path) -> None:
+    added = [
+        dataset_row("@EE the mast has burnt down", labels=(0, 3, 0), company="ee"),
+        dataset_row(f"{POSTS[0]['text']}!", labels=(0, 1, 0)),
+        dataset_row("nobody is in the shop at noon", labels=(2, 1, 0)),
+    ]
+    folder = write_dataset(tmp_path / "dataset", posts_train=POSTS, posts_added=added)
+    material = load_material(_config(added_posts=True), folder)
+    texts = [row["text"] for row in added]
+    fold_of = {row["company"]: fold for row, fold in zip(POSTS, material.folds, strict=True)}
+    for company, fold in fold_of.items():
+        beside = set(material.fold_training(fold).texts) & set(texts)
+        kept = {*texts} - ({texts[0]} if company == "ee" else set())
+        assert beside == kept - ({texts[1]} if company == POSTS[0]["company"] else set())
+    assert material.posts.texts == tuple(row["text"] for row in POSTS)
+    assert material.all_training().texts[len(POSTS) :] == tuple(texts)
+    assert material.counts["added posts"] == {"toy": 3}
+    assert load_material(_config(), folder).companions.texts == ()
+
+
 def test_the_first_stage_has_nothing_to_do_with_companies(tmp_path: Path) -> None:
     material = _material(tmp_path, auxiliary=("mood", "air"))
     assert set(material.auxiliary.texts) == {AUXILIARY[row]["text"] for row in (0, 4, 5)}
@@ -131,6 +151,7 @@ def test_sources_can_be_chosen_and_are_counted(tmp_path: Path) -> None:
     assert other["text"] not in material.posts.texts
     assert material.counts == {
         "posts": {"toy": 40},
+        "added posts": {},
         "first stage": {"mood": 1},
         "beside": {"air": 2},
     }

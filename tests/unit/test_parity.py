@@ -119,30 +119,6 @@ def test_a_graph_that_hears_its_neighbours_fails(graph: Path, tokens: list[list[
     assert {INVARIANCE, CHANGED} <= _failed(checks)
 
 
-@pytest.mark.parametrize(
-    ("full", "small", "failed"),
-    [
-        (({"F": 0.9}, {"E": 0.1}), ({"F": 0.8951}, {"E": 0.1099}), set()),
-        (({"F": 0.9}, {"E": 0.1}), ({"F": 0.894}, {"E": 0.1}), {"drop of F, points"}),
-        (({"F": 0.9}, {"E": 0.1}), ({"F": 0.9}, {"E": 0.111}), {"rise of E"}),
-        (({"F": 0.9}, {"E": 0.1}), ({"F": 0.99}, {"E": 0.0}), set()),
-        (
-            ({"F": 0.9}, {"E": 0.1}),
-            ({"F": float("nan")}, {"E": float("nan")}),
-            {"drop of F, points", "rise of E"},
-        ),
-    ],
-)
-def test_quality_that_falls_fails(
-    graph: Path, tokens: list[list[int]], full: Figures, small: Figures, failed: set[str]
-) -> None:
-    answers = iter([full, small])
-    checks = check_export(
-        _answers(graph, tokens), graph, graph, tokens, quality=lambda _: next(answers)
-    )
-    assert _failed(checks) == failed
-
-
 def test_a_refusal_names_every_failed_figure() -> None:
     checks = [Check("good", 0.1, 0.2), Check("bad", 0.3, 0.2), Check("void", float("nan"), 1.0)]
     with pytest.raises(ArtefactError) as caught:

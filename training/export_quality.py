@@ -1,0 +1,85 @@
+"""What quantisation costs on posts that the model has not seen: the labelled half of the gate."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from replyrank.models.parity import INT8_ECE_RISE, INT8_F1_DROP, Check, Probabilities
+from replyrank.training.bootstrap import bootstrap
+from replyrank.training.metrics import (
+    FloatArray,
+    classwise_calibration_error,
+    confusion,
+    macro_f1,
+)
+from replyrank.training.oof import FoldLogits
+from replyrank.training.rows import TrainingRows
+
+_RESAMPLES: Final = 200
+
+
+def unseen_checks(parts: Sequence[FoldLogits], posts: TrainingRows, seed: int) -> list[Check]:
+    """Drop of macro-F1 and rise of calibration error of each head, int8 against fp32.
+
+    Every post is judged by the models that are blind to it. On few posts a difference beyond
+    the limit is often chance, so the limit is never below half of the 95 % interval that the
+    difference has over resamples of these very posts.
+
+    Args:
+        parts: what the model blind to each fold says of its posts.
+        posts: all labelled posts; a post's row in ``parts`` is its place here.
+        seed: of the resamples.
+    """
+    rows = posts.take(np.concatenate([part.rows for part in parts]))
+    full, quantised = (
+        Probabilities.of_logits(
+            np.concatenate([logits.need for logits in graphs]),
+            np.concatenate([logits.sentiment for logits in graphs]),
+        )
+        for graphs in ([part.fp32 for part in parts], [part.int8 for part in parts])
+    )
+
+    def losses(weights: FloatArray) -> Mapping[str, FloatArray]:
+        f1 = _macro_f1(full, rows, weights), _macro_f1(quantised, rows, weights)
+        error = _calibration(full, rows, weights), _calibration(quantised, rows, weights)
+        drops = {f"drop of macro-F1 of {h}, points": 100 * (f1[0][h] - f1[1][h]) for h in f1[0]}
+        rises = {f"rise of calibration error of {h}": error[1][h] - error[0][h] for h in error[0]}
+        return drops | rises
+
+    return [
+        Check(
+            name,
+            float(found.value),
+            max(
+                INT8_F1_DROP if name.startswith("drop") else INT8_ECE_RISE,
+                float(found.high - found.low) / 2,
+            ),
+        )
+        for name, found in bootstrap(losses, len(rows), seed=seed, resamples=_RESAMPLES).items()
+    ]
+
+
+def _heads(p: Probabilities, rows: TrainingRows) -> dict[str, tuple[np.ndarray, FloatArray]]:
+    joint = p.need.reshape(-1, 4, 4)
+    return {
+        "intent": (rows.intent, joint.sum(axis=2)),
+        "urgency": (rows.urgency, joint.sum(axis=1)),
+        "sentiment": (rows.sentiment, p.sentiment),
+    }
+
+
+def _macro_f1(p: Probabilities, rows: TrainingRows, weights: FloatArray) -> dict[str, FloatArray]:
+    return {
+        head: macro_f1(confusion(true, values.argmax(axis=1), values.shape[1], weights))
+        for head, (true, values) in _heads(p, rows).items()
+    }
+
+
+def _calibration(
+    p: Probabilities, rows: TrainingRows, weights: FloatArray
+) -> dict[str, FloatArray]:
+    return {
+        head: classwise_calibration_error(true, values, weights)
+        for head, (true, values) in _heads(p, rows).items()
+    }
