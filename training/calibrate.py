@@ -22,6 +22,7 @@ from replyrank.data.vocabulary import (
 from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import Calibration, HeadCalibration, Priors
 from replyrank.training.batches import label_cells
+from replyrank.training.config import DecisionConfig
 from replyrank.training.losses import need_loss, sentiment_loss
 from replyrank.training.metrics import FloatArray, IntArray
 from replyrank.training.oof import Judged, OutOfFold
@@ -35,10 +36,6 @@ _ITERATIONS: Final = 200
 #: cells have too few posts to be trusted with a scale of their own
 _SCALE_PENALTY: Final = 0.05
 _BIAS_PENALTY: Final = 0.002
-#: recall of support requests that the threshold must reach
-_RECALL: Final = 0.95
-#: share of posts that ``low_confidence`` may send to a person
-_REVIEW_SHARE: Final = 0.14
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +60,19 @@ class Fitted:
         )
 
 
-def fit(oof: OutOfFold) -> Fitted:
+def fit(oof: OutOfFold, decisions: DecisionConfig) -> Fitted:
     """Calibration first, then the thresholds on what it makes of the same posts."""
     calibration = fit_calibration(oof)
     need = apply_calibration(oof.need, calibration.need)
     p_intent = need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
     return Fitted(
         calibration,
-        support_threshold(p_intent[:, _SUPPORT], oof.rows.intent),
-        confidence_threshold(p_intent),
+        support_threshold(p_intent[:, _SUPPORT], oof.rows.intent, decisions.support_recall),
+        confidence_threshold(p_intent, decisions.review_share),
     )
 
 
-def cross_fitted(oof: OutOfFold) -> Judged:
+def cross_fitted(oof: OutOfFold, decisions: DecisionConfig) -> Judged:
     """Judge every post by what is fitted on the others alone, for honest figures.
 
     The others are those of the other folds; of a single fold, those of four fifths.
@@ -87,7 +84,7 @@ def cross_fitted(oof: OutOfFold) -> Judged:
     is_request, is_unsure = np.zeros(len(folds), np.bool_), np.zeros(len(folds), np.bool_)
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
-        fitted = fit(oof.take(np.flatnonzero(folds != fold)))
+        fitted = fit(oof.take(np.flatnonzero(folds != fold)), decisions)
         judged = fitted.judge(oof.need[rows], oof.sentiment[rows])
         need[rows], p_sentiment[rows] = judged.need, judged.p_sentiment
         is_request[rows], is_unsure[rows] = judged.is_request, judged.is_unsure
@@ -114,7 +111,7 @@ def fit_priors(rows: TrainingRows) -> Priors:
     )
 
 
-def support_threshold(p_support: FloatArray, intent: IntArray, recall: float = _RECALL) -> float:
+def support_threshold(p_support: FloatArray, intent: IntArray, recall: float) -> float:
     """The highest p_support_request at which ``recall`` of the requests are found.
 
     Args:
@@ -127,7 +124,7 @@ def support_threshold(p_support: FloatArray, intent: IntArray, recall: float = _
     return float(np.floor(requests[missed] * 1e4) / 1e4)
 
 
-def confidence_threshold(p_intent: FloatArray, share: float = _REVIEW_SHARE) -> float:
+def confidence_threshold(p_intent: FloatArray, share: float) -> float:
     """The p of the likeliest intent below which ``share`` of the posts lie; p is (n, 4)."""
     return float(np.round(np.quantile(p_intent.max(axis=1), share), 4))
 

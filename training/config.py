@@ -43,7 +43,18 @@ class StageConfig(_Frozen):
     brand_swap: Share = 0.0
 
 
-class _RunConfig(_Frozen):
+class DecisionConfig(_Frozen):
+    """How the thresholds are chosen, out of fold."""
+
+    #: share of the support requests that the threshold of ``support_request`` must find
+    support_recall: Share = 0.95
+    #: share of the posts that ``low_confidence`` may send to a person
+    review_share: Share = 0.14
+    #: log-probability by which another language must beat English for the review ``language``
+    language_margin: Annotated[float, Field(ge=0)] = 3.75
+
+
+class RunConfig(_Frozen):
     """What every kind of model has."""
 
     #: name and version; it becomes a folder's name
@@ -51,8 +62,7 @@ class _RunConfig(_Frozen):
     seed: int = 1
     #: longest input in tokens
     max_tokens: Annotated[int, Field(ge=8, le=512)] = 128
-    #: log-probability by which another language must beat English for the review ``language``
-    language_margin: Annotated[float, Field(ge=0)] = 3.75
+    decisions: DecisionConfig = DecisionConfig()
     #: folds that leave company groups out; their predictions calibrate the artefact
     folds: Annotated[int, Field(ge=2)] = 5
     #: how many of the folds are run; fewer cost less and calibrate on fewer posts
@@ -73,7 +83,7 @@ class _RunConfig(_Frozen):
         return range(min(self.calibration_folds or self.folds, self.folds))
 
 
-class TrainConfig(_RunConfig):
+class TrainConfig(RunConfig):
     """Everything that decides what transformer comes out, apart from the data."""
 
     kind: Literal["transformer"] = "transformer"
@@ -83,7 +93,7 @@ class TrainConfig(_RunConfig):
     posts_stage: StageConfig
 
 
-class FallbackConfig(_RunConfig):
+class FallbackConfig(RunConfig):
     """Everything that decides what linear fallback comes out, apart from the data."""
 
     kind: Literal["linear"]

@@ -33,13 +33,7 @@ class FallbackRun:
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
         oof = self.out_of_fold()
-        config, figures = fit_config(
-            oof,
-            name=name,
-            kind=ModelKind.LINEAR,
-            max_tokens=self.config.max_tokens,
-            language_margin=self.config.language_margin,
-        )
+        config, figures = fit_config(oof, self.config, name, ModelKind.LINEAR)
         weights = self._fit(self.material.all_training())
         card = model_card(name, self.config, self.material.counts, figures, ())
         out.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +20,6 @@ from replyrank.training.losses import need_loss, sentiment_loss
 _LOG: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300
 _LOG_EVERY: Final = 50
-
-#: called with (step, steps, mean loss of the last steps)
-Progress = Callable[[int, int, float], None]
 
 
 def device() -> torch.device:
@@ -53,26 +50,30 @@ class Stage:
             if config.ema_decay and value.requires_grad
         }
 
-    def run(self, checkpoint: Path | None = None, progress: Progress | None = None) -> TriageModel:
+    def run(self, checkpoint: Path | None = None) -> TriageModel:
         """Train to the end and return the model, with its averaged weights if there are any.
 
         Args:
             checkpoint: file that is written every few minutes and taken up where it stands.
-            progress: called every few steps.
         """
         if checkpoint is not None and checkpoint.exists():
             self._load(checkpoint)
         saved, losses = time.monotonic(), deque[float](maxlen=_LOG_EVERY)
+        begun, first = saved, self.step
         while self.step < self.steps:
             epoch, offset = divmod(self.step, self.per_epoch)
             for rows in self._epoch(epoch)[offset:]:
                 losses.append(self.update(self.rows.batch(rows)))
                 self.step += 1
                 if self.step % _LOG_EVERY == 0:
-                    loss = float(np.mean(losses))
-                    _LOG.info("step %d of %d, loss %.4f", self.step, self.steps, loss)
-                    if progress is not None:
-                        progress(self.step, self.steps, loss)
+                    pace = (time.monotonic() - begun) / (self.step - first)
+                    _LOG.info(
+                        "step %s of %s, loss %.4f, %.0f min left",
+                        f"{self.step:,}",
+                        f"{self.steps:,}",
+                        np.mean(losses),
+                        (self.steps - self.step) * pace / 60,
+                    )
                 if checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SECONDS:
                     self._save(checkpoint)
                     saved = time.monotonic()

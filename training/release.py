@@ -36,6 +36,7 @@ from replyrank.training.calibrate import (
     fit,
     fit_priors,
 )
+from replyrank.training.config import RunConfig
 from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
 
 LICENCE: Final = "LICENSE-WEIGHTS.md"
@@ -74,12 +75,7 @@ def gate_checks(
 
 
 def fit_config(
-    oof: OutOfFold,
-    *,
-    name: str,
-    kind: ModelKind,
-    max_tokens: int,
-    language_margin: float,
+    oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind
 ) -> tuple[ModelConfig, FoldFigures]:
     """Calibration, priors and thresholds from out-of-fold logits, and how these posts then do.
 
@@ -88,26 +84,25 @@ def fit_config(
 
     Args:
         oof: by the quantised fold models.
+        config: of the run.
         name: name and version of the model.
         kind: of the artefact.
-        max_tokens: longest input.
-        language_margin: see ``Thresholds``.
     """
-    fitted = fit(oof)
-    config = ModelConfig(
+    fitted = fit(oof, config.decisions)
+    model_config = ModelConfig(
         name=name,
         kind=kind,
         cleaning=CLEANING_VERSION,
-        max_tokens=max_tokens,
+        max_tokens=config.max_tokens,
         calibration=fitted.calibration,
         priors=fit_priors(oof.rows),
         thresholds=Thresholds(
             support_request=fitted.support_request,
             low_confidence=fitted.low_confidence,
-            language_margin=language_margin,
+            language_margin=config.decisions.language_margin,
         ),
     )
-    return config, fold_figures(oof.rows, cross_fitted(oof))
+    return model_config, fold_figures(oof.rows, cross_fitted(oof, config.decisions))
 
 
 def write_artefact(

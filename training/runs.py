@@ -5,7 +5,6 @@ from typing import Protocol
 
 from replyrank.training.config import FallbackConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
-from replyrank.training.fitting import Progress
 from replyrank.training.material import Material
 from replyrank.training.train import TrainingRun
 
@@ -26,9 +25,8 @@ def open_run(
     config: TrainConfig | FallbackConfig,
     material: Material,
     work: Path,
-    progress: Progress | None = None,
 ) -> Run:
     """The program that a config asks for."""
     if isinstance(config, FallbackConfig):
         return FallbackRun(config, material)
-    return TrainingRun(config, material, work, progress)
+    return TrainingRun(config, material, work)

@@ -13,10 +13,7 @@ interrupted run goes on where it stopped when the same command is given again.
 
 import json
 import logging
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import cycle, islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +31,10 @@ from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import model_card
 from replyrank.training.config import StageConfig, TrainConfig
 from replyrank.training.export_quality import unseen_checks
-from replyrank.training.fitting import Progress, Stage, save_whole
+from replyrank.training.fitting import Stage, save_whole
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldLogits, Logits, OutOfFold
+from replyrank.training.plan import Plan, PlannedStage, rows_per_second
 from replyrank.training.release import (
     GATE_TEXTS,
     RANGE_TEXTS,
@@ -51,31 +49,8 @@ from replyrank.training.rows import TrainingRows
 _LOG: Final = logging.getLogger(__name__)
 
 _CONFIG: Final = "config.json"
-#: steps that are timed for the plan
-_PROBE_STEPS: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run will do and how long it should take on this machine."""
-
-    #: (what, rows seen)
-    steps: tuple[tuple[str, int], ...]
-    rows_per_second: float
-
-    @property
-    def minutes(self) -> float:
-        """Of optimisation; export and checks add a few."""
-        return sum(rows for _, rows in self.steps) / self.rows_per_second / 60
-
-    def __str__(self) -> str:
-        lines = [
-            f"{what}: {rows:,} rows, {self._minutes(rows):.0f} min" for what, rows in self.steps
-        ]
-        return "\n".join([*lines, f"in all about {self.minutes:.0f} min"])
-
-    def _minutes(self, rows: int) -> float:
-        return rows / self.rows_per_second / 60
+#: rows that are timed for the plan
+_PROBE_ROWS: Final = 1_000
 
 
 def load_tokenizer(config: TrainConfig) -> Tokenizer:
@@ -94,7 +69,6 @@ class TrainingRun:
         config: TrainConfig,
         material: Material,
         work: Path,
-        progress: Progress | None = None,
         *,
         prepare: Prepare = clean,
     ) -> None:
@@ -102,22 +76,27 @@ class TrainingRun:
         self.config = config
         self.material = material
         self.work = work
-        self.progress = progress
         self.tokenizer = load_tokenizer(config)
         work.mkdir(parents=True, exist_ok=True)
 
     def plan(self) -> Plan:
-        """Count the rows of every step and time a few steps of the real model."""
+        """Count the rows of every stage and time a few updates of the real model."""
         config, material = self.config, self.material
-        epochs, steps = config.posts_stage.epochs, []
-        if config.auxiliary_stage is not None:
-            rows = round(len(material.auxiliary) * config.auxiliary_stage.epochs)
-            steps.append(("auxiliary stage", rows))
-        for fold in config.folds_run:
-            rows = round(len(material.fold_training(fold)) * epochs)
-            steps.append((f"posts stage without fold {fold + 1}", rows))
-        steps.append(("posts stage, all companies", round(len(material.all_training()) * epochs)))
-        return Plan(tuple(steps), self._rows_per_second())
+        stages = [
+            (f"fold-{fold + 1}", "posts stage without fold", material.fold_training(fold))
+            for fold in config.folds_run
+        ]
+        stages.append(("final", "posts stage, all companies", material.all_training()))
+        speed = self._rows_per_second(material.posts, config.posts_stage)
+        planned = [
+            self._planned(name, what, rows, config.posts_stage, speed)
+            for name, what, rows in stages
+        ]
+        if config.auxiliary_stage is not None and len(material.auxiliary):
+            stage, rows = config.auxiliary_stage, material.auxiliary
+            speed = self._rows_per_second(rows, stage)
+            planned.insert(0, self._planned("auxiliary", "auxiliary stage", rows, stage, speed))
+        return Plan(tuple(planned))
 
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
@@ -174,13 +153,8 @@ class TrainingRun:
         checks = gate_checks(model, graphs, self.tokenise(compared))
         checks += unseen_checks(folds, self.material.posts, self.config.seed)
         require(checks)
-        config, figures = fit_config(
-            self.out_of_fold(folds),
-            name=name,
-            kind=ModelKind.TRANSFORMER,
-            max_tokens=self.config.max_tokens,
-            language_margin=self.config.language_margin,
-        )
+        oof = self.out_of_fold(folds)
+        config, figures = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
         card = model_card(name, self.config, self.material.counts, figures, checks)
         return write_artefact(graphs, self.tokenizer, config, card, out / name)
 
@@ -217,9 +191,9 @@ class TrainingRun:
         if done.exists():
             model.load_state_dict(torch.load(done, weights_only=True))
             return model
-        _LOG.info("%s: %d rows", name, len(rows))
+        _LOG.info("%s: %s rows", name, f"{len(rows):,}")
         tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
-        model = Stage(model, tokenised, config, self.config.seed).run(checkpoint, self.progress)
+        model = Stage(model, tokenised, config, self.config.seed).run(checkpoint)
         save_whole(model.to("cpu").state_dict(), done)
         checkpoint.unlink(missing_ok=True)
         return model
@@ -237,21 +211,15 @@ class TrainingRun:
             )
             raise UsageError(message)
 
-    def _rows_per_second(self) -> float:
-        rows = self.material.posts.take(np.arange(min(len(self.material.posts), 1_000)))
-        config = self.config.posts_stage
+    def _planned(
+        self, name: str, what: str, rows: TrainingRows, stage: StageConfig, speed: float
+    ) -> PlannedStage:
+        number = f" {name.removeprefix('fold-')}" if name.startswith("fold-") else ""
+        seen = round(len(rows) * stage.epochs)
+        return PlannedStage(f"{what}{number}", seen, speed, (self.work / f"{name}.pt").exists())
+
+    def _rows_per_second(self, rows: TrainingRows, stage: StageConfig) -> float:
+        some = rows.take(np.arange(min(len(rows), _PROBE_ROWS)))
         model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
-        stage = Stage(model, TokenisedRows(rows, self.tokenizer), config, self.config.seed)
-        return _timed(stage, _PROBE_STEPS)
-
-
-def _timed(stage: Stage, steps: int, clock: Callable[[], float] = time.monotonic) -> float:
-    """Rows a second over ``steps`` updates after one to warm up."""
-    # A small training set has fewer batches than are timed.
-    epoch = stage.rows.batch_rows(stage.config.batch_size, stage.seed)
-    batches = list(islice(cycle(epoch), steps + 1))
-    stage.update(stage.rows.batch(batches[0]))
-    start = clock()
-    for rows in batches[1:]:
-        stage.update(stage.rows.batch(rows))
-    return sum(map(len, batches[1:])) / max(clock() - start, 1e-9)
+        tokenised = TokenisedRows(some, self.tokenizer, prepare=self.prepare)
+        return rows_per_second(Stage(model, tokenised, stage, self.config.seed))

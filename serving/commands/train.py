@@ -1,5 +1,6 @@
 """``replyrank train``: from raw corpora to an artefact."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,8 +10,6 @@ from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 
 _WORK: Final = Path("runs")
-#: updates between two lines of progress
-_EVERY: Final = 100
 
 
 def train(
@@ -45,12 +44,14 @@ def train(
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.runs import open_run  # noqa: PLC0415
 
+        logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+        logging.getLogger("replyrank").setLevel(logging.INFO)
         config = load_config(config_file, **({"name": name} if name else {}))
         work = work or _WORK / config.name
         dataset = work / "dataset"
         if not dataset.exists():
             build_dataset(corpora, dataset, report=_say)
-        run = open_run(config, load_material(config, dataset), work, _progress)
+        run = open_run(config, load_material(config, dataset), work)
         _say(str(run.plan()))
         if plan_only:
             return
@@ -59,8 +60,3 @@ def train(
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _progress(step: int, steps: int, loss: float) -> None:
-    if step % _EVERY == 0 or step == steps:
-        _say(f"step {step:,} of {steps:,}, loss {loss:.4f}")

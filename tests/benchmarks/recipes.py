@@ -8,6 +8,7 @@ work folder: an interrupted run goes on, and a finished seed is not trained agai
 """
 
 import argparse
+import logging
 import statistics
 import sys
 from pathlib import Path
@@ -36,19 +37,15 @@ Figures = dict[str, float]
 def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Figures]:
     """Figures of the fold posts and of the test posts, calibrated, of the int8 graphs."""
     prepare = restore if config.name == _PLAIN else clean
-    run = TrainingRun(config, load_material(config, dataset), work, _progress, prepare=prepare)
+    run = TrainingRun(config, load_material(config, dataset), work, prepare=prepare)
     oof = run.out_of_fold(run.fold_logits())
     test, training = load_split(dataset, "test"), run.material.all_training()
     graphs = run.quantise(run.posts_stage("final", training), "final", training)
     tokens = run.tokenise(test.texts)
     logits = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
-    on_folds = fold_figures(oof.rows, cross_fitted(oof))
-    on_test = fold_figures(test, fit(oof).judge(*logits))
+    on_folds = fold_figures(oof.rows, cross_fitted(oof, config.decisions))
+    on_test = fold_figures(test, fit(oof, config.decisions).judge(*logits))
     return dict(on_folds.figures), dict(on_test.figures)
-
-
-def _progress(step: int, steps: int, loss: float) -> None:
-    print(f"  step {step} of {steps}, loss {loss:.4f}", file=sys.stderr)
 
 
 def _cell(values: list[float]) -> str:
@@ -81,6 +78,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("runs/recipes"))
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     dataset = arguments.work / "dataset"
     if not dataset.exists():
         build_dataset(None, dataset)

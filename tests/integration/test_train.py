@@ -26,8 +26,9 @@ from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
 from replyrank.training.material import Material, load_material
+from replyrank.training.plan import Plan, PlannedStage
 from replyrank.training.runs import open_run
-from replyrank.training.train import Plan, TrainingRun
+from replyrank.training.train import TrainingRun
 from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
 
 NAME = "toy-1.0"
@@ -197,19 +198,37 @@ def test_the_plan_counts_rows_and_time(
     config: TrainConfig, material: Material, tmp_path: Path
 ) -> None:
     plan = TrainingRun(config, material, tmp_path).plan()
-    assert plan.steps[0] == ("auxiliary stage", 32)
-    assert plan.steps[-1] == ("posts stage, all companies", 8 * 128)
-    assert [what for what, _ in plan.steps[1:3]] == [
-        "posts stage without fold 1",
-        "posts stage without fold 2",
+    assert [(stage.what, stage.rows) for stage in plan.stages] == [
+        ("auxiliary stage", 32),
+        *(
+            (f"posts stage without fold {fold + 1}", 8 * len(material.fold_training(fold)))
+            for fold in range(2)
+        ),
+        ("posts stage, all companies", 8 * 128),
     ]
-    assert plan.rows_per_second > 0
+    assert all(stage.minutes > 0 for stage in plan.stages)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("artefact")
+def test_the_plan_of_a_finished_run_is_short(
+    config: TrainConfig, material: Material, work: Path
+) -> None:
+    assert TrainingRun(config, material, work).plan().minutes == 0
+
+
 def test_a_plan_in_words() -> None:
-    plan = Plan((("one", 6_000), ("two", 1_200)), rows_per_second=10.0)
-    assert str(plan) == ("one: 6,000 rows, 10 min\ntwo: 1,200 rows, 2 min\nin all about 12 min")
+    plan = Plan(
+        (
+            PlannedStage("one", 6_000, 10.0),
+            PlannedStage("two", 1_200, 10.0),
+            PlannedStage("three", 900, 10.0, done=True),
+        )
+    )
+    assert str(plan) == (
+        "one: 6,000 rows, 10 min\ntwo: 1,200 rows, 2 min\nthree: 900 rows, done\n"
+        "in all about 12 min"
+    )
 
 
 def test_the_fallback_is_made_of_the_same_posts(dataset: Path, tmp_path: Path) -> None:

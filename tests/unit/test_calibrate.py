@@ -16,11 +16,13 @@ from replyrank.training.calibrate import (
     fit_priors,
     support_threshold,
 )
+from replyrank.training.config import DecisionConfig
 from replyrank.training.metrics import FloatArray, IntArray, classwise_calibration_error
 from replyrank.training.oof import OutOfFold
 from replyrank.training.rows import TrainingRows
 
 N = 6_000
+DECISIONS = DecisionConfig()
 
 
 def _drawn(p: FloatArray, rng: np.random.Generator) -> IntArray:
@@ -117,8 +119,8 @@ def test_the_support_threshold_is_the_highest_that_reaches_the_recall(
 
 def test_posts_of_other_intents_do_not_move_the_support_threshold() -> None:
     p, intent = np.array([0.9, 0.8, 0.1]), np.array([0, 0, 1])
-    assert support_threshold(p, intent) == 0.8
-    assert support_threshold(np.append(p, 0.0), np.append(intent, 3)) == 0.8
+    assert support_threshold(p, intent, 0.95) == 0.8
+    assert support_threshold(np.append(p, 0.0), np.append(intent, 3), 0.95) == 0.8
 
 
 @pytest.mark.parametrize("share", [0.05, 0.14, 0.5])
@@ -130,10 +132,10 @@ def test_the_confidence_threshold_sends_its_share_to_a_person(share: float) -> N
 
 def test_a_post_is_judged_by_what_is_fitted_on_the_other_folds() -> None:
     oof = _out_of_fold(2.0, n=1_200)
-    judged = cross_fitted(oof)
+    judged = cross_fitted(oof, DECISIONS)
     for fold in range(4):
         rows = np.flatnonzero(oof.folds == fold)
-        alone = fit(oof.take(np.flatnonzero(oof.folds != fold))).judge(
+        alone = fit(oof.take(np.flatnonzero(oof.folds != fold)), DECISIONS).judge(
             oof.need[rows], oof.sentiment[rows]
         )
         assert np.array_equal(judged.need[rows], alone.need)
@@ -153,14 +155,14 @@ def test_the_labels_of_a_post_do_not_help_to_judge_it() -> None:
         np.where(changed, (rows.urgency + 1) % 4, rows.urgency),
         np.where(changed, (rows.sentiment + 1) % 3, rows.sentiment),
     )
-    one, two = cross_fitted(oof), cross_fitted(replace(oof, rows=other))
+    one, two = cross_fitted(oof, DECISIONS), cross_fitted(replace(oof, rows=other), DECISIONS)
     assert np.array_equal(one.need[changed], two.need[changed])
     assert not np.array_equal(one.need[~changed], two.need[~changed])
 
 
 def test_thresholds_decide_as_they_say() -> None:
     oof = _out_of_fold(1.0, n=1_000)
-    fitted = fit(oof)
+    fitted = fit(oof, DECISIONS)
     judged = fitted.judge(oof.need, oof.sentiment)
     assert np.array_equal(judged.is_request, judged.p_intent[:, 0] >= fitted.support_request)
     assert judged.is_request[oof.rows.intent == 0].mean() >= 0.95

@@ -176,7 +176,9 @@ def test_the_average_is_handed_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("on_cpu")
-def test_progress_tells_the_mean_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_tells_the_mean_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(fitting, "_LOG_EVERY", 4)
     stage = _stage(tmp_path, CONFIG)
     losses: list[float] = []
@@ -187,12 +189,13 @@ def test_progress_tells_the_mean_loss(tmp_path: Path, monkeypatch: pytest.Monkey
         return losses[-1]
 
     monkeypatch.setattr(stage, "update", noted)
-    told: list[tuple[int, int, float]] = []
-    stage.run(progress=lambda *figures: told.append(figures))
-    assert stage.steps == 16
-    assert [(step, steps) for step, steps, _ in told] == [(4, 16), (8, 16), (12, 16), (16, 16)]
+    with caplog.at_level("INFO", logger="replyrank"):
+        stage.run()
     means = [sum(losses[at : at + 4]) / 4 for at in (0, 4, 8, 12)]
-    assert [mean for _, _, mean in told] == pytest.approx(means)
+    assert [line.rsplit(",", 1)[0] for line in caplog.messages] == [
+        f"step {4 * (n + 1)} of 16, loss {mean:.4f}" for n, mean in enumerate(means)
+    ]
+    assert caplog.messages[-1].endswith(", 0 min left")
 
 
 @pytest.mark.usefixtures("on_cpu")
