@@ -86,6 +86,11 @@ def write_labels(posts_csv: Path, out: Path) -> int:
     return len(seen)
 
 
+def read_control_labels() -> list[LabelRow]:
+    """What the readers of the added labels said of posts of ``posts.csv``, unmarked among them."""
+    return _committed("controls.csv")
+
+
 def _committed(name: str) -> list[LabelRow]:
     source = resources.files("replyrank.data.labels").joinpath(name)
     with StringIO(source.read_text(encoding="utf-8")) as lines:
