@@ -1,4 +1,4 @@
-"""The models that ship, on posts written for the project: not how good they are, but that they work.
+"""The models that ship, on posts written for the project: not how good, but that they work.
 
 Limits are far below what the committed reports show, so that only a broken model fails.
 """
