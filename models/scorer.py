@@ -25,6 +25,7 @@ from replyrank.models.config import ModelConfig
 from replyrank.models.errors import ArtefactError
 from replyrank.models.intake import Intake, take_in
 from replyrank.models.scores import Score, ScoreBatch
+from replyrank.models.session import open_session
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -158,7 +159,7 @@ class OnnxScorer(TextScorer):
             raise ValueError(message)
         self._threads = threads
         self._batch_rows = batch_rows
-        self._session = _open_session(artefact)
+        self._session = _open_graph(artefact)
         self._id_type = _check_signature(self._session, artefact)
         self._tokenizer = _open_tokenizer(artefact)
 
@@ -213,25 +214,10 @@ def _equal_length_batches(ids: Sequence[Sequence[int]], batch_rows: int) -> list
     ]
 
 
-def _open_session(artefact: Artefact) -> Any:
-    import onnxruntime  # noqa: PLC0415 (the linear model runs without it)
-
-    options = onnxruntime.SessionOptions()
-    # The threads of this module each run whole batches: 1.1 times as fast as one batch on
-    # several threads, and threads that spin would take the cores from each other.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+def _open_graph(artefact: Artefact) -> Any:
     path = artefact.path(MODEL)
     try:
-        return onnxruntime.InferenceSession(
-            str(path),
-            options,
-            providers=["CPUExecutionProvider"],
-            # The fused kernel is slower than the operators that it replaces.
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )
+        return open_session(path)
     except Exception as error:  # the runtime's exceptions share no base class
         message = f"{path} does not open as an ONNX graph: {error}; build the artefact again"
         raise ArtefactError(message) from error
