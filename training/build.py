@@ -16,7 +16,8 @@ texts has one in ``auxiliary``.
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -118,6 +119,21 @@ def _write(splits: Mapping[str, Sequence[Row]], out: Path, text: str) -> None:
     # Written beside its place and moved there, so that it is there whole or not at all.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
         folder = Path(unfinished) / "dataset"
-        whole.save_to_disk(str(folder))
+        with _without_bars():
+            whole.save_to_disk(str(folder))
         (folder / "README.md").write_text(text, encoding="utf-8")
         folder.replace(out)
+
+
+@contextmanager
+def _without_bars() -> Generator[None]:
+    """No bars of the library's: ``report`` has told the step, and a pipe holds no bars."""
+    import datasets  # noqa: PLC0415  as above
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

@@ -136,9 +136,10 @@ def test_optional_mappings_count_when_asked_for(root: Path) -> None:
     assert [row.urgency for row in asked.auxiliary()] == [2]
 
 
-def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: Path) -> None:
+def test_a_build_is_whole_repeatable_and_says_what_it_did(
+    root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     datasets = pytest.importorskip("datasets", reason="needs the extra train")
-    datasets.disable_progress_bars()
     heard: list[str] = []
     config = BuildConfig(auxiliary=("uva", "banking77"))
     first = build_dataset(root, tmp_path / "one", config, report=heard.append)
@@ -160,6 +161,9 @@ def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: 
     assert "| twcs_mixed | labelled: near-copy of test | 1 |" in card
     assert "| banking77 | 2 | 0 | 0 | 0 | 0 |" in card
     assert len(heard) == 3
+    # No bars of the library's, and they are as they were afterwards.
+    assert capfd.readouterr() == ("", "")
+    assert not datasets.are_progress_bars_disabled()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "root", "two"]
 
 
