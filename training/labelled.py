@@ -85,6 +85,13 @@ class LabelledOptions:
     split: str | None = None
 
 
+def labelled_options(reading: ReadOptions, split: str | None) -> LabelledOptions:
+    """Options whose ``columns`` may name the labels as well as the fields of a message."""
+    labels = {field: name for field, name in reading.columns.items() if field in LABEL_COLUMNS}
+    others = {field: name for field, name in reading.columns.items() if field not in labels}
+    return LabelledOptions(replace(reading, columns=others), labels, split)
+
+
 @dataclass(frozen=True)
 class _Columns:
     """Where the labels and the rest stand in the file."""
