@@ -17,7 +17,7 @@ from typing import Final
 from replyrank.data.cleaning import clean
 from replyrank.data.text_key import restore
 from replyrank.models.parity import OnnxGraph, by_length
-from replyrank.training.build import build_dataset
+from replyrank.training.build import dataset_for
 from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.config import TrainConfig, load_config
 from replyrank.training.markdown import table
@@ -80,9 +80,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/recipes"))
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    dataset = arguments.work / "dataset"
-    if not dataset.exists():
-        build_dataset(None, dataset)
+    shipped = _config("default", 1)
+    dataset = dataset_for(shipped, None, arguments.work / "dataset", report=logging.info)
     results: dict[str, list[tuple[Figures, Figures]]] = {}
     for recipe in _RECIPES:
         results[recipe] = []

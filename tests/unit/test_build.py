@@ -13,7 +13,7 @@ from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel
 from replyrank.data.written import WrittenPost
 from replyrank.training import build_rows
-from replyrank.training.build import build_dataset
+from replyrank.training.build import build_dataset, dataset_for
 from replyrank.training.build_card import BuildSummary
 from replyrank.training.build_rows import BuildConfig, RowSelection
 from tests.corpora import write_corpora
@@ -177,6 +177,26 @@ def test_a_split_without_rows_is_counted_but_not_written(root: Path, tmp_path: P
         "gate",
         "test",
     }
+
+
+def test_the_set_of_a_run_is_built_once_and_holds_what_the_run_names(
+    root: Path, tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets", reason="needs the extra train")
+    from replyrank.training.config import FallbackConfig  # noqa: PLC0415  needs the extra
+
+    plain = FallbackConfig(kind="linear", name="toy")
+    crisis = plain.model_copy(update={"auxiliary": ("trec_is",), "optional": ("trec_is",)})
+    folder, heard = tmp_path / "set", list[str]()
+    assert dataset_for(crisis, root, folder, report=heard.append) == folder
+    assert "trec_is" in set(datasets.load_from_disk(str(folder))["auxiliary"]["source"])
+    assert dataset_for(crisis, root, folder, report=heard.append) == folder
+    assert len(heard) == 3
+    with pytest.raises(UsageError, match="was built from other labels"):
+        dataset_for(plain, root, folder)
+    (folder / "inputs.sha256").unlink()
+    with pytest.raises(UsageError, match="unknown ones"):
+        dataset_for(crisis, root, folder)
 
 
 def test_a_changed_text_changes_the_hash(root: Path, tmp_path: Path) -> None:
