@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     # It knows the encoders, and they load torch.
     from replyrank.training.config import RunConfig
 
+#: raised whenever the code that chooses rows changes what it chooses
+BUILD_VERSION: Final = 1
+
 #: names what a set was built from
 _INPUTS: Final = "inputs.sha256"
 
@@ -72,7 +75,9 @@ def build_dataset(
         hashes={name: _content_hash(rows) for name, rows in splits.items()},
         dropped=dict(sorted(selection.dropped.items())),
     )
-    report(f"writing {sum(summary.rows.values()):,} rows")
+    report(
+        f"writing {sum(summary.rows.values()):,} rows, {sum(summary.dropped.values()):,} left out"
+    )
     papers = {"README.md": card(splits, summary, config), _INPUTS: f"{_inputs_hash(config)}\n"}
     _write(splits, out, papers)
     return summary
@@ -112,7 +117,7 @@ def dataset_for(
 
 def _inputs_hash(config: BuildConfig) -> str:
     """SHA-256 of what in this package decides the rows; the corpora themselves never change."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
+    digest = hashlib.sha256(f"{BUILD_VERSION} {config.model_dump_json()}".encode())
     package = resources.files("replyrank.data")
     for folder in ("", "behaviour", "corpora", "labels", "samples", "splits", "written"):
         files = {item.name: item for item in package.joinpath(folder).iterdir() if item.is_file()}

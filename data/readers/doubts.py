@@ -23,7 +23,7 @@ def text_notices(lines: Iterable[int], texts: Sequence[object]) -> list[Notice]:
 
 def _doubts(text: str) -> Iterator[str]:
     if len(text) > MAX_CHARS:
-        yield f"the text has {len(text):,} characters; its head and tail, {MAX_CHARS:,}, are scored"
+        yield f"the text has {len(text):,} characters; only its beginning and end are scored"
     odd = set(_ODD.findall(text))
     if _NUL in odd:
         yield "the text holds NUL characters, which the model does not see"

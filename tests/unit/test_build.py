@@ -35,7 +35,11 @@ ADDED = [
     "@EE or Verizon for a phone in May?",
     "@LondonMidland three minutes late and nobody minds",
 ]
-WRITTEN = [STREAM[0].replace("EE", "Larkwing"), "my kid has swallowed the cap, what is in it"]
+WRITTEN = [
+    STREAM[0].replace("EE", "Larkwing"),
+    "my kid has swallowed the cap, what is in it",
+    "I found them on Google and the oven smokes",
+]
 
 
 def _label(source: str, text: str, split: str = "train") -> LabelRow:
@@ -105,6 +109,7 @@ def test_labelled_posts_go_to_their_sides(root: Path) -> None:
         ("twcs_mixed", "labelled: near-copy of test"): 1,
         ("twcs_mixed", "labelled: names a gate company"): 1,
         ("written", "added: near-copy of a labelled post"): 1,
+        ("written", "added: of a gate company, or names one"): 1,
     }
     written = sides["posts_added"][1]
     assert (written.source, written.company, written.channel) == ("written", "", "chat")
