@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from replyrank.data.errors import UsageError
 from replyrank.data.readers import (
     STANDARD_STREAM,
     BadRow,
@@ -87,6 +88,8 @@ class BulkSummary:
     notices: int
     #: reason -> rows that a person should look at
     reviews: dict[str, int]
+    #: whether the input was read to its end
+    complete: bool
     seconds: float
     rows_per_second: float
     model: str
@@ -113,14 +116,17 @@ def score_file(
         options: how.
 
     Raises:
-        UsageError: if the source cannot be read or has no text column, or the target is there
-            already or cannot be written.
+        UsageError: if the source cannot be read or has no text column, or the target or the
+            report is there already, is the source, or cannot be written.
     """
     options = options or BulkOptions()
+    report = _rejects_path(source, target, options)
+    # A name of our own making holds what an earlier run left; any other file is the user's.
+    replace = options.rejects is None or options.write.force
     rereadable = format_of(target, options.write.format) is not Format.JSONL
     with (
         open_source(source, options.read, rereadable=rereadable) as opened,
-        Rejects(_rejects_path(target, options)) as rejects,
+        Rejects(report, force=replace) as rejects,
         open_writer(target, opened, score_types(), options.write) as writer,
         ThreadPoolExecutor(2, thread_name_prefix="bulk") as pool,
     ):
@@ -139,6 +145,7 @@ class _Run:
         self._rejects = rejects
         self._options = options
         self._scored = self._rejected = self._notices = 0
+        self._complete = True
         self._reviews = Counter[str]()
         self._began = time.perf_counter()
 
@@ -146,6 +153,7 @@ class _Run:
         for problem in problems:
             if isinstance(problem, BadRow):
                 self._rejected += problem.count
+                self._complete = self._complete and not problem.is_end
             else:
                 self._notices += 1
             self._rejects.add(problem)
@@ -197,6 +205,7 @@ class _Run:
             rejected=self._rejected,
             notices=self._notices,
             reviews=dict(sorted(self._reviews.items())),
+            complete=self._complete,
             seconds=round(seconds, 3),
             rows_per_second=round(rows / seconds, 1),
             model=self._scorer.config.name,
@@ -236,8 +245,12 @@ def _with_fraction(source: Source, size: int) -> Iterator[tuple[Window, float | 
         yield window, source.fraction()
 
 
-def _rejects_path(target: str | Path, options: BulkOptions) -> Path | None:
+def _rejects_path(source: str | Path, target: str | Path, options: BulkOptions) -> Path | None:
     if options.rejects is not None:
+        for other in (source, target):
+            if str(other) != STANDARD_STREAM and options.rejects.resolve() == Path(other).resolve():
+                message = f"the report of rows left out would replace {str(other)!r}; "
+                raise UsageError(message + "name another file")
         return options.rejects
     path = Path(target)
     if str(target) == STANDARD_STREAM or (path.exists() and not path.is_file()):

@@ -71,7 +71,7 @@ def _mapping(text: str, source: str | Path) -> dict[str, Any]:
         where = "" if mark is None else f" in line {mark.line + 1}"
         message = f"policy {source} is not valid YAML{where}: {error.problem}; correct it there"
         raise PolicyError(message) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that there is not is a ValueError
         message = f"policy {source} is not valid YAML: {error}; correct it"
         raise PolicyError(message) from error
     if content is None:

@@ -12,32 +12,33 @@ from replyrank.data.readers.targets import Target
 class Rejects:
     """Writes problems as JSON Lines: line, whether the row was kept, reason, raw excerpt.
 
-    As a context manager it commits at the end or, on an error, leaves nothing behind. The file
-    is made with the first problem; without any, a report of an earlier run is removed.
+    As a context manager it commits at the end or, on an error, leaves nothing behind. Without a
+    problem there is no file, and a report of an earlier run is removed.
 
     Args:
         path: where; None drops the problems.
+        force: whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: if the report cannot be written.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, force: bool = True) -> None:
         self._path = path
-        self._target: Target | None = None
+        # Opened before the work: a place that cannot be written should not cost a run.
+        self._target = None if path is None else Target(path, force=force)
+        self._count = 0
 
     @property
     def written(self) -> str | None:
         """The path of the report, None where there is none."""
-        return None if self._target is None else str(self._path)
+        return str(self._path) if self._target is not None and self._count else None
 
     def add(self, problem: Problem) -> None:
-        """Write one problem.
-
-        Raises:
-            UsageError: if the report cannot be written.
-        """
-        if self._path is None:
-            return
+        """Write one problem."""
         if self._target is None:
-            self._target = Target(self._path, force=True)
+            return
+        self._count += 1
         facts: dict[str, object] = {
             "line": problem.line,
             "kept": not isinstance(problem, BadRow),
@@ -56,7 +57,11 @@ class Rejects:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._target is not None:
+        if self._target is None or self._path is None:
+            return
+        if self._count:
             self._target.__exit__(kind, error, trace)
-        elif kind is None and self._path is not None and self._path.is_file():
+            return
+        self._target.discard()
+        if kind is None and self._path.is_file():
             self._path.unlink()

@@ -1,8 +1,9 @@
 """Messages become items: what one customer writes about one matter is answered once.
 
 Messages belong together if they stand in the same thread, or if one author wrote them to one
-brand with no longer pause than the policy's window. In a public thread many people meet, each
-with a matter of their own: there a thread joins only what the same author wrote.
+brand on one channel with no longer pause than the policy's window. Many people may meet in a
+thread, each with a matter of their own: only one that is known to be private joins what several
+authors wrote. Names that stand for anybody ("A Google user") are nobody's.
 """
 
 from collections import defaultdict
@@ -16,6 +17,14 @@ import numpy.typing as npt
 from replyrank.data.messages import Message
 from replyrank.data.vocabulary import Visibility
 from replyrank.pipeline.policy import FloatArray, Policy, Threads
+
+# What platforms write where they do not tell the author, and exports where they do not know him.
+_ANYBODY = frozenset(
+    [
+        *("a google user", "anon", "anonymous", "deleted", "[deleted]", "google user", "guest"),
+        *("n/a", "private user", "unknown", "unknown user", "user", "visitor"),
+    ]
+)
 
 # Below this a probability is rounding, not evidence; it keeps likelihood ratios finite.
 _FLOOR = 1e-6
@@ -67,7 +76,7 @@ def group(messages: Sequence[Message], arrivals: Sequence[datetime], policy: Pol
         the items by first arrival, then id; the same for any order of the messages.
     """
     order = sorted(
-        range(len(messages)), key=lambda row: (arrivals[row], message_id(messages[row], row), row)
+        range(len(messages)), key=lambda row: (arrivals[row], *_by_id(messages[row], row))
     )
     joined = _Joined(len(messages))
     last: dict[Hashable, int] = {}
@@ -90,18 +99,42 @@ def group(messages: Sequence[Message], arrivals: Sequence[datetime], policy: Pol
     ]
 
 
+def _by_id(message: Message, row: int) -> tuple[int, int, str, int]:
+    """The order of messages that arrived together: ids that count are compared as numbers."""
+    if message.id is None:
+        return (0, 0, "", row)
+    if message.id.isascii() and message.id.isdigit():
+        digits = message.id.lstrip("0")
+        return (1, len(digits), digits, row)
+    return (2, 0, message.id, row)
+
+
 def _thread_key(message: Message, policy: Policy) -> Hashable | None:
     if message.thread is None:
         return None
-    public = policy.visibility(message.channel, message.visibility) is Visibility.PUBLIC
-    writer = message.author if public else None
-    return ("thread", message.channel, message.brand, message.thread, writer)
+    key = ("thread", message.channel, message.brand, message.thread)
+    if _is_private(message, policy):
+        return key
+    author = _author(message)
+    return None if author is None else (*key, author)
+
+
+def _is_private(message: Message, policy: Policy) -> bool:
+    """Whether a message is known to be private, by its own word or by its channel."""
+    known = message.channel is not None or message.visibility is not None
+    return known and policy.visibility(message.channel, message.visibility) is Visibility.PRIVATE
 
 
 def _author_key(message: Message) -> Hashable | None:
-    if message.author is None:
+    author = _author(message)
+    return None if author is None else ("author", message.channel, message.brand, author)
+
+
+def _author(message: Message) -> str | None:
+    """Who wrote a message; None where that is not known."""
+    if message.author is None or message.author.casefold() in _ANYBODY:
         return None
-    return ("author", message.brand, message.author)
+    return message.author
 
 
 def fuse(posteriors: FloatArray, prior: FloatArray, threads: Threads) -> FloatArray:

@@ -1,6 +1,7 @@
 """What a user can cause on this floor.
 
-MissingExtraError    a command needs an extra that is not installed; exit code 1
+MissingExtraError       a command needs an extra that is not installed; exit code 1
+IncompleteInputError    an input broke off before its end; exit code 1
 """
 
 from replyrank.data.errors import ReplyrankError
@@ -15,3 +16,7 @@ class MissingExtraError(ReplyrankError):
             f"`replyrank {command}` needs the `{extra}` extra (no package {package!r} here); "
             f"install with pip install 'replyrank[{extra}]'"
         )
+
+
+class IncompleteInputError(ReplyrankError):
+    """An input broke off; what could be read of it was done."""

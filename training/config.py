@@ -115,7 +115,7 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:
     except UnicodeDecodeError as error:
         message = f"the training config {path} is not UTF-8; save it as UTF-8"
         raise UsageError(message) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that there is not is a ValueError
         message = f"the training config {path} is not YAML: {error}; mend it there"
         raise UsageError(message) from error
     if not isinstance(raw, dict):

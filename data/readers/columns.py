@@ -30,8 +30,9 @@ FIELD_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "visibility": ("visibility", "privacy"),
     "brand": ("brand", "brand_name", "company", "company_name", "account"),
     "author": (
-        *("author", "author_name", "author_id", "screen_name", "user_screen_name", "username"),
-        *("user_name", "user", "user_id", "handle", "customer_id"),
+        # Ids and handles first: two people may share a name.
+        *("author", "author_id", "user_id", "customer_id", "screen_name", "user_screen_name"),
+        *("handle", "username", "user_name", "author_name", "user"),
     ),
     "reach": (
         *("reach", "followers", "followers_count", "follower_count", "user_followers_count"),

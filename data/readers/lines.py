@@ -1,6 +1,7 @@
 """Physical lines of a text file, decoded one by one."""
 
 import codecs
+import gzip
 import io
 import zlib
 from collections import deque
@@ -68,9 +69,13 @@ class Lines:
         while True:
             try:
                 raw = readline(MAX_LINE)
-            except (EOFError, zlib.error, OSError) as error:
-                self.problems.append(BadRow(number + 1, f"the file breaks off here: {error}"))
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                reason = f"the file breaks off here, and what follows is lost: {error}"
+                self.problems.append(BadRow(number + 1, reason, is_end=True))
                 return
+            except UnicodeError as error:
+                message = f"line {number + 1} cannot be read as {encoding}: {error}; "
+                raise UsageError(message + "name the encoding that the file has") from error
             if not raw:
                 return
             number += 1

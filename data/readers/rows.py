@@ -38,6 +38,8 @@ class BadRow:
     raw: str = ""
     #: how many rows are lost (more than one where a part of a Parquet file is broken)
     count: int = 1
+    #: nothing behind it can be read: how many more rows are lost is not known
+    is_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,10 +131,10 @@ def open_writer(
     options = options or WriteOptions()
     kind = format_of(target, options.format)
     delimiter = _delimiter(target, source, options.delimiter)
-    # A JSONL input is read once more for its columns: before the target is touched.
-    schema = source.schema() if kind is not Format.JSONL else None
     sink = Target(target, force=options.force, seekable=kind is Format.PARQUET)
     try:
+        # Of a JSONL input this reads all: a target that cannot be written is told before.
+        schema = source.schema() if kind is not Format.JSONL else None
         match kind:
             case Format.CSV:
                 return CsvWriter(sink, source, added, schema, delimiter)

@@ -54,9 +54,7 @@ def evaluate(
         )
         from replyrank.training.labelled import labelled_options  # noqa: PLC0415  as above
 
-        reading = options.read_options(
-            kind, text_column, delimiter, encoding, columns=columns, zone="UTC", dates=None
-        )
+        reading = options.read_options(kind, text_column, delimiter, encoding, columns=columns)
         evaluate_file(
             model,
             source,

@@ -73,9 +73,9 @@ def read_options(
     delimiter: str | None,
     encoding: str | None,
     *,
-    columns: Sequence[str] | None,
-    zone: str,
-    dates: DateOrder | None,
+    columns: Sequence[str] | None = None,
+    zone: str = "UTC",
+    dates: DateOrder | None = None,
 ) -> ReadOptions:
     """How the input is read.
 

@@ -5,6 +5,7 @@ from typing import Final
 import typer
 
 from replyrank.data.readers import BadRow, Problem
+from replyrank.serving.errors import IncompleteInputError
 from replyrank.serving.ranking_view import excerpt
 
 _SHOWN: Final = 20
@@ -19,12 +20,15 @@ class ProblemPrinter:
         self.count = 0
         #: rows that are lost
         self.rejected = 0
+        #: whether the input was read to its end
+        self.complete = True
 
     def __call__(self, problem: Problem) -> None:
         """Take note of one problem."""
         self.count += 1
         if isinstance(problem, BadRow):
             self.rejected += problem.count
+            self.complete = self.complete and not problem.is_end
         if self.count <= _SHOWN:
             typer.echo(excerpt(described(problem), _WIDTH), err=True)
 
@@ -32,6 +36,18 @@ class ProblemPrinter:
         """Say how many were not printed."""
         if self.count > _SHOWN:
             typer.echo(f"and {self.count - _SHOWN:,} more like these", err=True)
+
+    def require_whole(self, source: str) -> None:
+        """Call when what could be read is done.
+
+        Raises:
+            IncompleteInputError: if the input broke off.
+        """
+        if not self.complete:
+            message = (
+                f"{source} breaks off: what stands before that is done, what follows is lost; "
+            )
+            raise IncompleteInputError(message + "get a whole copy of the file and run again")
 
 
 def described(problem: Problem) -> str:

@@ -20,6 +20,7 @@ from replyrank.data.readers import (
 )
 from replyrank.data.readers.doubts import text_notices
 from replyrank.data.readers.targets import Target
+from replyrank.data.readers.times import TimeRule, parse_time
 from replyrank.models import load_scorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.bulk import score_distinct
@@ -96,6 +97,7 @@ def rank(
             table(ranking, console)
         else:
             out.stream.write(_content(ranking, form).encode("utf-8", "replace"))
+    told.require_whole(source)
 
 
 def _sentence(
@@ -127,11 +129,10 @@ def _form(*, json_wanted: bool, csv_wanted: bool, target: str) -> _Form:
 
 def _time(text: str, zone: tzinfo) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        return parse_time(text, TimeRule(zone))
     except ValueError:
         message = f"--now {text!r} is not a time; write ISO 8601, such as 2025-03-14T12:00:00+00:00"
         raise UsageError(message) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
 
 
 def _read(

@@ -26,11 +26,8 @@ def score(
         typer.Option("--out-format", help="Format of OUT, where its name does not say it."),
     ] = None,
     text_column: options.TextColumn = None,
-    columns: options.Columns = None,
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
-    zone: options.Zone = "UTC",
-    dates: options.Dates = None,
     model: options.ModelName = None,
     threads: options.Threads = None,
     deduplicate: Annotated[
@@ -56,9 +53,7 @@ def score(
         message = "--json and the scores would both go to stdout; name a file with -o OUT"
         raise UsageError(message)
     options.refuse_to_write_over_input(source, target)
-    reading = options.read_options(
-        kind, text_column, delimiter, encoding, columns=columns, zone=zone, dates=dates
-    )
+    reading = options.read_options(kind, text_column, delimiter, encoding)
     if target == STANDARD_STREAM and out_kind is None:
         out_kind = format_of(source, kind)
     if source != STANDARD_STREAM and not Path(source).is_fifo():
@@ -84,6 +79,7 @@ def score(
     typer.echo(_sentence(summary), err=True)
     if json_wanted:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
+    told.require_whole(source)
 
 
 def _sentence(summary: BulkSummary) -> str:

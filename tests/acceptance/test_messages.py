@@ -1,6 +1,7 @@
 """Mistakes of a user: whole words and the exit code, as a process gives them."""
 
 import csv
+import gzip
 import json
 import os
 import shutil
@@ -162,7 +163,7 @@ def test_missing_policy(command: Command) -> None:
             "the delimiter '::' is not one character; give one, or 'tab'",
         ),
         (
-            "score",
+            "rank",
             "--time-zone",
             "Mars",
             "no time zone 'Mars'; use an IANA name, such as Europe/London",
@@ -248,6 +249,45 @@ def test_a_named_pipe_is_read_from_its_beginning(command: Command, folder: Path)
     ]
 
 
+@pytest.mark.parametrize("verb", ["score", "rank"])
+def test_an_input_that_breaks_off_is_done_as_far_as_it_goes_and_fails(
+    command: Command, folder: Path, verb: str
+) -> None:
+    rows = "".join(f"{n},message {n} of {n * 7919 % 1000}\n" for n in range(9000))
+    whole = gzip.compress(f"id,text\n{rows}".encode())
+    (folder / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    done = command(verb, "cut.csv.gz", "-o", "out.csv")
+    assert done.returncode == 1
+    assert "the file breaks off here, and what follows is lost" in done.stderr
+    assert "replyrank: cut.csv.gz breaks off: " in done.stderr
+    with (folder / "out.csv").open(newline="") as lines:
+        assert 2000 < len(list(csv.DictReader(lines))) < 8000
+
+
+@pytest.mark.parametrize("report", ["out.csv", "inbox.csv", "notes.txt"])
+def test_the_report_of_rows_left_out_replaces_nothing(
+    command: Command, folder: Path, report: str
+) -> None:
+    (folder / "notes.txt").write_text("mine")
+    before = (folder / "inbox.csv").read_bytes()
+    done = command("score", "inbox.csv", "-o", "out.csv", "--rejects", report)
+    assert done.returncode == 2
+    assert report in done.stderr
+    assert (folder / "inbox.csv").read_bytes() == before
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "out.csv").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "idna"])
+def test_an_encoding_that_the_file_does_not_have_is_refused(
+    command: Command, encoding: str
+) -> None:
+    done = command("score", "inbox.csv", "--encoding", encoding)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert encoding in done.stderr
+
+
 def test_any_column_can_be_named(command: Command, folder: Path) -> None:
     (folder / "odd.csv").write_text(
         "Nr,Wer,Wann,Was\n7,ann,24.11.2026 10:00,where is my parcel\n8,bo,,thank you\n"
@@ -269,7 +309,7 @@ def test_any_column_can_be_named(command: Command, folder: Path) -> None:
     ],
 )
 def test_a_wrong_column_is_refused(command: Command, given: str, said: str) -> None:
-    done = command("score", "inbox.csv", "--column", given)
+    done = command("rank", "inbox.csv", "--column", given)
     assert done.returncode == 2
     assert said in done.stderr
 

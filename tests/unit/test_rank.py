@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -138,9 +139,10 @@ def test_the_models_priors_weigh_the_evidence_of_follow_ups() -> None:
 
 def test_an_item_has_the_shortest_target_and_the_largest_public_audience() -> None:
     messages = [
-        _message("a", 9, author="ann", channel=Channel.EMAIL, reach=10**6),
-        _message("b", 5, author="ann", channel=Channel.TWITTER, reach=9000),
+        _message("a", 9, author="ann", visibility=Visibility.PRIVATE, reach=10**6),
+        _message("b", 5, author="ann", visibility=Visibility.PUBLIC, reach=9000),
     ]
+    messages = [replace(message, channel=Channel.FACEBOOK) for message in messages]
     (item,) = rank(messages, _scores([_need(support=1)] * 2), DEFAULT, NOW)
     assert "(target 60 min)" in item.reason
     assert "reach ×1.35" in item.reason

@@ -185,6 +185,12 @@ PACIFIC = timezone(timedelta(hours=-8))
         (date(2017, 10, 31), datetime(2017, 10, 31, tzinfo=UTC)),
         ("24.11.2026 10:00", datetime(2026, 11, 24, 10, tzinfo=UTC)),
         ("4.1.2026", datetime(2026, 1, 4, tzinfo=UTC)),
+        ("Nov 24, 2026 10:15 PM", datetime(2026, 11, 24, 22, 15, tzinfo=UTC)),
+        ("Tuesday, November 24th, 2026 at 12:05 a.m.", datetime(2026, 11, 24, 0, 5, tzinfo=UTC)),
+        ("24 Nov 2026 10:00 PM", datetime(2026, 11, 24, 22, tzinfo=UTC)),
+        ("24-Nov-2026", datetime(2026, 11, 24, tzinfo=UTC)),
+        ("Tue, 24 Nov 2026 10:00:05 EST", datetime(2026, 11, 24, 15, 0, 5, tzinfo=UTC)),
+        ("24.11.2026 10:00 +01:00", datetime(2026, 11, 24, 9, tzinfo=UTC)),
     ],
 )
 def test_times(value: object, expected: datetime) -> None:
@@ -232,7 +238,13 @@ def test_dates_in_numbers_that_cannot_be_are_refused(
         parse_time(value, TimeRule(order=order))
 
 
-@pytest.mark.parametrize("value", ["", "soon", "2020-13-01", True, [], "568283847", 1e20, "12"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "soon", "2020-13-01", True, [], "568283847", 1e20, "12", "0001-01-01", -5),
+        *("2100-01-01", "Nov 31, 2026", "24 Nov 2026 10:00 CET", "24 Nou 2026 10:00", "5 PM"),
+    ],
+)
 def test_what_is_no_time_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match=r"time|epoch|ISO"):
+    with pytest.raises(ValueError, match=r"time|epoch|ISO|day is out of range|not a month"):
         parse_time(value)

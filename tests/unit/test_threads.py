@@ -81,12 +81,50 @@ def test_in_a_public_thread_every_author_has_an_item() -> None:
 
 
 def test_threads_and_authors_chain() -> None:
+    email = {"channel": Channel.EMAIL}
     assert _grouped(
-        {"thread": "t1", "author": "ann", "channel": Channel.EMAIL},
-        {"author": "ann", "channel": Channel.TWITTER},
-        {"thread": "t1", "channel": Channel.EMAIL, "hour": 300},
+        email | {"thread": "t1", "author": "ann"},
+        email | {"author": "ann"},
+        email | {"thread": "t1", "hour": 300},
         {"author": "bob", "hour": 1.5},
     ) == [[0, 1, 2], [3]]
+
+
+def test_one_handle_on_two_channels_is_not_one_customer() -> None:
+    ann = {"author": "ann", "brand": "acme"}
+    assert _grouped(ann | {"channel": Channel.TWITTER}, ann | {"channel": Channel.REDDIT}) == [
+        [0],
+        [1],
+    ]
+
+
+def test_a_thread_of_an_unknown_place_joins_only_what_one_author_wrote() -> None:
+    case = {"thread": "t1"}
+    ann, bob = case | {"author": "ann"}, case | {"author": "bob"}
+    assert _grouped(ann, bob, ann | {"hour": 500}, case, case) == [[0, 2], [1], [3], [4]]
+    assert _grouped(ann | {"visibility": Visibility.PRIVATE}, bob, case) == [[0], [1], [2]]
+
+
+def test_in_a_public_thread_messages_of_nobody_known_stand_alone() -> None:
+    post = {"thread": "t1", "channel": Channel.FACEBOOK}
+    assert _grouped(post, post | {"hour": 100}) == [[0], [1]]
+
+
+@pytest.mark.parametrize("name", ["A Google user", "anonymous", "Guest", "[deleted]"])
+def test_a_name_that_stands_for_anybody_joins_nothing(name: str) -> None:
+    review = {"author": name, "brand": "acme", "channel": Channel.APP_STORE}
+    assert _grouped(review, review) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "ids", [["8", "9", "10", "11"], [None] * 12, ["a10", "a9"], ["7", "x"], [None, "1"]]
+)
+def test_messages_that_arrived_together_are_read_in_the_order_of_their_ids(
+    ids: list[str | None],
+) -> None:
+    messages = [Message(text="", id=id_, author="ann") for id_ in ids]
+    (item,) = group(messages, [NOON] * len(ids), DEFAULT)
+    assert item.rows == tuple(range(len(ids)))
 
 
 def test_an_item_is_as_old_as_its_first_message_and_bears_its_id() -> None:
