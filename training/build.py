@@ -13,30 +13,26 @@ near-copy in ``posts_train`` or ``posts_added``; no labelled post, of any split,
 texts has one in ``auxiliary``.
 """
 
-import hashlib
-import json
-import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from importlib import resources
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from replyrank.data.corpora import CORPORA, MEASURED_ONLY, corpora_root
 from replyrank.data.errors import UsageError
 from replyrank.training.build_card import BuildSummary, card
 from replyrank.training.build_rows import AUXILIARY, BuildConfig, Row, RowSelection
+from replyrank.training.dataset_folder import (
+    INPUTS,
+    check_free,
+    content_hash,
+    package_hash,
+    require_inputs,
+    write_dataset,
+)
 
 if TYPE_CHECKING:
     # It knows the encoders, and they load torch.
     from replyrank.training.config import RunConfig
-
-#: raised whenever the code that chooses rows changes what it chooses
-BUILD_VERSION: Final = 1
-
-#: names what a set was built from
-_INPUTS: Final = "inputs.sha256"
 
 
 def build_dataset(
@@ -72,14 +68,15 @@ def build_dataset(
     summary = BuildSummary(
         folder=out,
         rows={name: len(rows) for name, rows in splits.items()},
-        hashes={name: _content_hash(rows) for name, rows in splits.items()},
+        hashes={name: content_hash(rows) for name, rows in splits.items()},
         dropped=dict(sorted(selection.dropped.items())),
     )
     report(
         f"writing {sum(summary.rows.values()):,} rows, {sum(summary.dropped.values()):,} left out"
     )
-    papers = {"README.md": card(splits, summary, config), _INPUTS: f"{_inputs_hash(config)}\n"}
-    _write(splits, out, papers)
+    facts = config.model_dump_json(indent=2)
+    papers = {"README.md": card(splits, summary, facts), INPUTS: f"{_inputs(config)}\n"}
+    write_dataset(splits, out, papers)
     return summary
 
 
@@ -106,26 +103,13 @@ def dataset_for(
     config = BuildConfig(auxiliary=tuple(sorted(named)), optional=run.optional)
     if not folder.exists():
         build_dataset(root, folder, config, report=report)
-    path = folder / _INPUTS
-    found = path.read_text(encoding="utf-8").strip() if path.is_file() else "unknown ones"
-    if found != _inputs_hash(config):
-        message = f"{folder} was built from other labels, companies, written posts or corpora than "
-        message += f"this version would take ({_INPUTS}: {found}); remove it, and it is built anew"
-        raise UsageError(message)
+    require_inputs(folder, _inputs(config))
     return folder
 
 
-def _inputs_hash(config: BuildConfig) -> str:
-    """SHA-256 of what in this package decides the rows; the corpora themselves never change."""
-    digest = hashlib.sha256(f"{BUILD_VERSION} {config.model_dump_json()}".encode())
-    package = resources.files("replyrank.data")
-    for folder in ("", "behaviour", "corpora", "labels", "samples", "splits", "written"):
-        files = {item.name: item for item in package.joinpath(folder).iterdir() if item.is_file()}
-        for name in sorted(files):
-            if name.endswith((".csv", ".jsonl", ".txt")):
-                digest.update(f"{folder}/{name}\0".encode())
-                digest.update(files[name].read_bytes())
-    return digest.hexdigest()
+def _inputs(config: BuildConfig) -> str:
+    # The corpora themselves never change.
+    return package_hash(config.model_dump_json())
 
 
 def _check(config: BuildConfig, out: Path) -> None:
@@ -136,65 +120,4 @@ def _check(config: BuildConfig, out: Path) -> None:
     if measured := {*config.auxiliary} & MEASURED_ONLY:
         message = f"{', '.join(sorted(measured))} only measures; take it out of auxiliary"
         raise UsageError(message)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        message = f"{str(out)!r} is there already; name a new or empty folder"
-        raise UsageError(message)
-
-
-def _content_hash(rows: Sequence[Row]) -> str:
-    digest = hashlib.sha256()
-    for row in rows:
-        line = json.dumps(asdict(row), ensure_ascii=True, sort_keys=True)
-        digest.update(f"{line}\n".encode("ascii"))
-    return digest.hexdigest()
-
-
-def _write(splits: Mapping[str, Sequence[Row]], out: Path, papers: Mapping[str, str]) -> None:
-    # Slow to import, and nothing else here needs it.
-    from datasets import Dataset, DatasetDict, Features, Value  # noqa: PLC0415
-
-    features = Features(
-        {
-            "source": Value("string"),
-            "key": Value("string"),
-            "text": Value("string"),
-            "intent": Value("int64"),
-            "urgency": Value("int64"),
-            "sentiment": Value("int64"),
-            "company": Value("string"),
-            "channel": Value("string"),
-        }
-    )
-    whole = DatasetDict(
-        {
-            name: Dataset.from_dict(
-                {column: [getattr(row, column) for row in rows] for column in features},
-                features=features,
-            )
-            for name, rows in splits.items()
-            if rows
-        }
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and moved there, so that it is there whole or not at all.
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
-        folder = Path(unfinished) / "dataset"
-        with _without_bars():
-            whole.save_to_disk(str(folder))
-        for name, text in papers.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        folder.replace(out)
-
-
-@contextmanager
-def _without_bars() -> Generator[None]:
-    """No bars of the library's: ``report`` has told the step, and a pipe holds no bars."""
-    import datasets  # noqa: PLC0415  as above
-
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
+    check_free(out)

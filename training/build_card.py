@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replyrank.data.text_key import TEXT_KEY_VERSION
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, URGENCY_LEVELS
-from replyrank.training.build_rows import BuildConfig, Row
+from replyrank.training.build_rows import Row
 from replyrank.training.markdown import table
 from replyrank.training.rows import MASKED
 
@@ -25,7 +25,7 @@ class BuildSummary:
     dropped: Mapping[tuple[str, str], int]
 
 
-def card(splits: Mapping[str, Sequence[Row]], summary: BuildSummary, config: BuildConfig) -> str:
+def card(splits: Mapping[str, Sequence[Row]], summary: BuildSummary, config: str) -> str:
     """The card: splits with hashes, rows per source and label, and what was left out and why."""
     words: list[tuple[str, Sequence[str]]] = [
         ("intent", list(INTENTS)),
@@ -56,7 +56,7 @@ def card(splits: Mapping[str, Sequence[Row]], summary: BuildSummary, config: Bui
             [(source, reason, f"{n:,}") for (source, reason), n in summary.dropped.items()],
         ),
         "## Config",
-        f"```json\n{config.model_dump_json(indent=2)}\n```",
+        f"```json\n{config}\n```",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -25,7 +25,7 @@ from replyrank.data.near_copies import NearCopyGuard, normalise
 from replyrank.data.samples.load import load_samples
 from replyrank.data.splits import Split, companies_of, gate_companies, split_of
 from replyrank.data.text_key import text_key
-from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, Channel
+from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS
 from replyrank.data.written import WRITTEN, load_written
 from replyrank.models.language import detect
 from replyrank.training.rows import MASKED
@@ -97,8 +97,7 @@ class RowSelection:
         self.dropped: Counter[tuple[str, str]] = Counter()
         self._measured = (
             *(post.text for name in sorted(MEASURED_ONLY) for post in read_corpus(name, root)),
-            *(text for case in load_cases() for text in case.texts),
-            *(sample.message.text for sample in load_samples()),
+            *written_measures(),
         )
         #: every text that no auxiliary post may copy
         self._protected: tuple[str, ...] = self._measured
@@ -129,11 +128,11 @@ class RowSelection:
                 rows.append(_labelled_row(post))
             else:
                 self.dropped[post.source, "added: of a gate company, or names one"] += 1
-        for written in load_written():
-            if companies_of(None, written.text) & gate_companies():
-                self.dropped[WRITTEN, "added: of a gate company, or names one"] += 1
+        for row in written_rows():
+            if companies_of(None, row.text) & gate_companies():
+                self.dropped[row.source, "added: of a gate company, or names one"] += 1
             else:
-                rows.append(_row(WRITTEN, written.text, written.labels, written.channel))
+                rows.append(row)
         rows = self._without(rows, labelled, "added: near-copy of a labelled post")
         return self._without(rows, self._measured, "added: near-copy of a measured text")
 
@@ -194,6 +193,17 @@ class RowSelection:
         return labels_of(post.source, *post.native["label"].split("+"), optional=True)
 
 
+def written_rows() -> list[Row]:
+    """The posts that were written for the project."""
+    return [_row(WRITTEN, post.text, post.labels, post.channel) for post in load_written()]
+
+
+def written_measures() -> list[str]:
+    """The texts written for the project that measure: behaviour suites and samples."""
+    cases = [text for case in load_cases() for text in case.texts]
+    return [*cases, *(sample.message.text for sample in load_samples())]
+
+
 def _labelled_row(post: LabelledPost) -> Row:
     text = training_text(post)
     return _row(post.source, text, post.labels, post.channel, post.company, original=post.text)
@@ -203,7 +213,7 @@ def _row(
     source: str,
     text: str,
     labels: Labels,
-    channel: Channel | None,
+    channel: str | None,
     company: str | None = None,
     *,
     original: str | None = None,

@@ -27,6 +27,16 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for what can be resumed, else runs/NAME."),
     ] = None,
+    posts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled posts of your own, in place of the public corpora.",
+            dir_okay=False,
+        ),
+    ] = None,
+    text_column: options.TextColumn = None,
+    columns: options.Columns = None,
     corpora: options.Corpora = None,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Print plan and estimate only.")
@@ -34,21 +44,29 @@ def train(
 ) -> None:
     """Train, calibrate, export and check a model; resumes where it was interrupted.
 
-    Prints its plan and an estimate of the time first. The training set is made from the public
-    corpora if the work folder has none. Needs the extra `train`.
+    The training set is made first if the work folder has none, of the public corpora or, with
+    --posts, of your own labelled posts. Then plan and estimate are printed, and it is trained.
+    Needs the extra `train`.
     """
     with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx"):
         # Each of these needs the extra.
         from replyrank.training.build import dataset_for  # noqa: PLC0415
         from replyrank.training.config import load_config  # noqa: PLC0415
+        from replyrank.training.labelled import labelled_options  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
+        from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
         from replyrank.training.runs import open_run  # noqa: PLC0415
 
         logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("replyrank").setLevel(logging.INFO)
         config = load_config(config_file, **({"name": name} if name else {}))
         work = work or _WORK / config.name
-        dataset = dataset_for(config, corpora, work / "dataset", report=_say)
+        if posts is None:
+            dataset = dataset_for(config, corpora, work / "dataset", report=_say)
+        else:
+            reading = options.read_options(None, text_column, None, None, columns=columns)
+            own = labelled_options(reading, None)
+            dataset = own_dataset(posts, work / "dataset", own, report=_say)
         run = open_run(config, load_material(config, dataset), work)
         _say(str(run.plan()))
         if plan_only:

@@ -11,13 +11,14 @@ pytest.importorskip("torch", reason="configs know their encoder (extra train)")
 
 from replyrank.training.config import load_config
 from replyrank.training.licence import commercial_use, licences, weights_licence
+from replyrank.training.own_posts import OWN
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training/configs"
 
 
 def test_every_corpus_has_a_row_and_no_other() -> None:
     sources = [licence.source for licence in licences()]
-    assert sources == sorted({*CORPORA, WRITTEN})
+    assert sources == sorted({*CORPORA, WRITTEN, OWN})
 
 
 def test_one_strict_source_makes_the_weights_strict() -> None:
@@ -29,8 +30,8 @@ def test_one_strict_source_makes_the_weights_strict() -> None:
 
 
 def test_a_source_that_the_table_does_not_know_is_strict() -> None:
-    assert not commercial_use(["ours"])
-    assert "| ours |  | not known |" in weights_licence(["written", "ours"])
+    assert not commercial_use(["elsewhere"])
+    assert "| elsewhere |  | not known |" in weights_licence(["written", "elsewhere"])
 
 
 def test_the_commercial_config_names_commercial_sources_alone() -> None:
