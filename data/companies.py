@@ -100,11 +100,6 @@ def industry_of(company: str) -> str | None:
     return _industries().get(company)
 
 
-def companies() -> tuple[str, ...]:
-    """The companies of the table, in the order of their names."""
-    return tuple(sorted(_industries()))
-
-
 @cache
 def _table() -> dict[str, Company]:
     source = resources.files("replyrank.data").joinpath("companies.csv")

@@ -16,10 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from replyrank.models.encoder import TriageModel
+from replyrank.models.session import INPUT, NEED, SENTIMENT
 
-INPUT: Final = "input_ids"
-NEED: Final = "need"
-SENTIMENT: Final = "sentiment"
 _OPSET: Final = 17
 
 

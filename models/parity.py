@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from replyrank.models.calibration import softmax
 from replyrank.models.errors import ArtefactError
-from replyrank.models.export import INPUT, NEED, SENTIMENT
-from replyrank.models.session import open_session
+from replyrank.models.session import INPUT, NEED, SENTIMENT, open_session
 
 FloatArray = npt.NDArray[np.float64]
 Tokens = Sequence[Sequence[int]]

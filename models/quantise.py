@@ -20,8 +20,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from replyrank.models.export import INPUT
-from replyrank.models.session import open_session
+from replyrank.models.session import INPUT, open_session
 
 FloatArray = npt.NDArray[np.float32]
 

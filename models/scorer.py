@@ -25,12 +25,8 @@ from replyrank.models.config import ModelConfig
 from replyrank.models.errors import ArtefactError
 from replyrank.models.intake import Intake, take_in
 from replyrank.models.scores import Score, ScoreBatch
-from replyrank.models.session import open_session
+from replyrank.models.session import INPUT, NEED, SENTIMENT, open_session
 from replyrank.models.tokens import PostTokenizer
-
-INPUT: Final = "input_ids"
-NEED: Final = "need"
-SENTIMENT: Final = "sentiment"
 
 #: Rows that go through the session at once: see models/README.md for the measurement.
 BATCH_ROWS: Final = 16

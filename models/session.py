@@ -1,7 +1,12 @@
-"""The one way in which a graph is opened."""
+"""A graph's names, and the one way in which it is opened."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+#: names of a graph's input and outputs
+INPUT: Final = "input_ids"
+NEED: Final = "need"
+SENTIMENT: Final = "sentiment"
 
 
 def open_session(graph: Path | bytes) -> Any:

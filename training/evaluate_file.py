@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from replyrank.data.errors import UsageError
 from replyrank.models import Scorer, load_scorer
 from replyrank.models.errors import ModelNotFoundError
+from replyrank.models.find import FALLBACK
 from replyrank.pipeline.index import queue_index
 from replyrank.pipeline.policy import Policy
 from replyrank.pipeline.policy_file import load_policy
@@ -21,7 +22,6 @@ from replyrank.training.report import REPORT, write_report
 from replyrank.training.rows import MASKED
 
 #: name of the shipped artefact that is the linear baseline
-FALLBACK: Final = "fallback"
 
 
 def _silent(_: str) -> None:

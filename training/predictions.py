@@ -1,7 +1,7 @@
 """What is compared when a model is evaluated: labels as arrays, and what was predicted."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -87,15 +87,12 @@ class Predictions:
         return {reason.value: counts[reason] for reason in Review if counts[reason]}
 
 
-def predict(
-    scorer: Scorer, texts: Sequence[str], *, advance: Callable[[int], None] | None = None
-) -> Predictions:
+def predict(scorer: Scorer, texts: Sequence[str]) -> Predictions:
     """Score texts in batches.
 
     Args:
         scorer: any artefact.
         texts: n texts.
-        advance: called with the number of texts scored since the last call.
     """
     need = np.zeros((len(texts), NEED_CELLS))
     p_sentiment = np.zeros((len(texts), len(SENTIMENT_LABELS)))
@@ -105,6 +102,4 @@ def predict(
         rows = slice(start, start + len(batch))
         need[rows], p_sentiment[rows] = batch.need, batch.p_sentiment
         review.extend(batch.review)
-        if advance is not None:
-            advance(len(batch))
     return Predictions(need, p_sentiment, tuple(review))

@@ -31,6 +31,8 @@ _SUFFIXES: Final = {
     ".parquet": Format.PARQUET,
     ".pq": Format.PARQUET,
 }
+# What a shell cannot easily pass.
+_NAMED_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "space": " "}
 _TAB_SUFFIXES: Final = (".tsv", ".tab")
 
 
@@ -51,14 +53,14 @@ def is_tab_separated(path: str | Path) -> bool:
 
 
 def checked_delimiter(given: str) -> str:
-    """The delimiter that the user means; a tab may be written ``\\t`` or ``tab``.
+    """The delimiter that the user means, who may write ``tab`` or ``space`` for one.
 
     Raises:
         UsageError: if it is not one character that can stand between fields.
     """
-    delimiter = "\t" if given in ("\\t", "tab") else given
+    delimiter = _NAMED_DELIMITERS.get(given, given)
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        message = f"{given!r} cannot stand between fields; give one character, such as ';' or tab"
+        message = f"{given!r} cannot stand between fields; give one character, such as ';', or tab"
         raise UsageError(message)
     return delimiter
 

@@ -3,18 +3,15 @@
 import codecs
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from replyrank.data.errors import UsageError
-from replyrank.data.readers.formats import STANDARD_STREAM, Format
+from replyrank.data.readers.formats import STANDARD_STREAM, Format, checked_delimiter
 from replyrank.data.readers.rows import ReadOptions
 from replyrank.data.readers.times import DateOrder, TimeRule
-
-#: what a shell cannot easily pass
-_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "space": " "}
 
 InputPath = Annotated[
     str, typer.Argument(metavar="IN", help="CSV, JSONL or Parquet file, also .gz; - is stdin.")
@@ -88,7 +85,7 @@ def read_options(
         text_column=text_column,
         columns=named_columns(columns),
         encoding=_known_encoding(encoding),
-        delimiter=_one_character(delimiter),
+        delimiter=None if delimiter is None else checked_delimiter(delimiter),
         times=TimeRule(known_zone(zone), dates),
     )
 
@@ -147,13 +144,3 @@ def _known_encoding(name: str | None) -> str | None:
         message = f"no encoding {name!r}; use one that Python knows, such as utf-8 or cp1252"
         raise UsageError(message) from None
     return found.name
-
-
-def _one_character(delimiter: str | None) -> str | None:
-    if delimiter is None:
-        return None
-    found = _DELIMITERS.get(delimiter, delimiter)
-    if len(found) != 1:
-        message = f"the delimiter {delimiter!r} is not one character; give one, or 'tab'"
-        raise UsageError(message)
-    return found

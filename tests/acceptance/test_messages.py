@@ -160,7 +160,7 @@ def test_missing_policy(command: Command) -> None:
             "rank",
             "--delimiter",
             "::",
-            "the delimiter '::' is not one character; give one, or 'tab'",
+            "'::' cannot stand between fields; give one character, such as ';', or tab",
         ),
         (
             "rank",
