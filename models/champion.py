@@ -61,8 +61,22 @@ def write_champion(home: Path, champion: Champion) -> Path:
             file.write(champion.model_dump_json(indent=2) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        # Others than its writer read it: a service runs under a user of its own.
+        Path(name).chmod(0o644)
         Path(name).replace(path)
+        _sync(home)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     return path
+
+
+def _sync(folder: Path) -> None:
+    """Have the name of a file that was moved here on disk, where the system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

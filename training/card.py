@@ -9,6 +9,7 @@ from replyrank.models.parity import Check
 from replyrank.training.config import FallbackConfig, TrainConfig
 from replyrank.training.licence import commercial_use, weights_licence
 from replyrank.training.markdown import table
+from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
 
 _INTENDED = """\
@@ -33,7 +34,7 @@ class Papers:
 def papers(
     name: str,
     config: TrainConfig | FallbackConfig,
-    counts: Mapping[str, Mapping[str, int]],
+    material: Material,
     folds: FoldFigures,
     checks: Sequence[Check],
 ) -> Papers:
@@ -42,19 +43,20 @@ def papers(
     Args:
         name: of the artefact.
         config: of the run that made it.
-        counts: rows by part of the training data and source.
-        folds: figures on companies never seen.
+        material: what it was trained on.
+        folds: figures out of fold.
         checks: of the export; none for a model that is not exported.
     """
     return Papers(
-        model_card(name, config, counts, folds, checks), weights_licence(_sources(counts))
+        model_card(name, config, material, folds, checks),
+        weights_licence(_sources(material.counts)),
     )
 
 
 def model_card(
     name: str,
     config: TrainConfig | FallbackConfig,
-    counts: Mapping[str, Mapping[str, int]],
+    material: Material,
     folds: FoldFigures,
     checks: Sequence[Check],
 ) -> str:
@@ -65,20 +67,33 @@ def model_card(
             _what(config),
             "## Use",
             _INTENDED,
-            "## Figures on companies never seen",
-            f"{folds.rows:,} posts in {len(config.folds_run)} of {config.folds} folds, each "
-            "predicted by a model that was trained without its company, and judged by a "
-            "calibration and thresholds that were fitted without it.",
+            "## Figures on " + ("companies" if material.by_company else "posts") + " never seen",
+            _how_measured(config, material, folds),
             table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
             *_export(checks),
             "## Training data (rows)",
-            _counts(counts),
-            f"The texts are not part of this artefact. {_terms(counts)}: see LICENSE-WEIGHTS.md.",
+            _counts(material.counts),
+            "The texts are not part of this artefact. "
+            f"{_terms(material.counts)}: see LICENSE-WEIGHTS.md.",
             "## Limits",
             _LIMITS,
             "## Config",
             f"```yaml\n{yaml.safe_dump(config.model_dump(mode='json'), sort_keys=False)}```\n",
         ]
+    )
+
+
+def _how_measured(
+    config: TrainConfig | FallbackConfig, material: Material, folds: FoldFigures
+) -> str:
+    """By what each post was predicted and judged, no more than is true."""
+    unseen = "its company" if material.by_company else "it"
+    # Of a single fold, calibration and thresholds are fitted on other posts of its companies.
+    unfitted = unseen if len(config.folds_run) > 1 else "it"
+    return (
+        f"{folds.rows:,} posts in {len(config.folds_run)} of {config.folds} folds, each predicted "
+        f"by a model that was trained without {unseen}, and judged by a calibration and "
+        f"thresholds that were fitted without {unfitted}."
     )
 
 

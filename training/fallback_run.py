@@ -35,7 +35,7 @@ class FallbackRun:
         oof = self.out_of_fold()
         config, figures = fit_config(oof, self.config, name, ModelKind.LINEAR)
         weights = self._fit(self.material.all_training())
-        described = papers(name, self.config, self.material.counts, figures, ())
+        described = papers(name, self.config, self.material, figures, ())
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out) as place:
             folder = Path(place) / name

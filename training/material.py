@@ -38,8 +38,10 @@ class Material:
     #: posts labelled by our guideline
     posts: TrainingRows
     places: tuple[_Place, ...]
-    #: fold of each post; -1 where a post has no company
+    #: fold of each post; -1 where folds leave companies out and a post has none
     folds: tuple[int, ...]
+    #: whether the folds leave companies out; with too few of them they leave posts out
+    by_company: bool
     #: rows of the first stage; none has to do with a company
     auxiliary: TrainingRows
     #: rows beside the posts in the second stage: added posts, and rows of other corpora
@@ -127,6 +129,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         posts=_rows(posts),
         places=places,
         folds=_folds(places, config),
+        by_company=_are_enough(places, config),
         auxiliary=_rows(first),
         companions=_rows(beside),
         companion_places=tuple(map(_place, beside)),
@@ -181,10 +184,15 @@ def _of_sources(
 
 def _folds(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> tuple[int, ...]:
     """Folds that leave companies out; of posts of too few companies, folds of posts."""
-    if len({place.company for place in places} - {None}) >= config.folds:
+    if _are_enough(places, config):
         return tuple(company_folds(places, config.folds))
     drawn = np.random.default_rng(config.seed).permutation(len(places)) % config.folds
     return tuple(drawn.tolist())
+
+
+def _are_enough(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> bool:
+    """Whether there is a company for every fold."""
+    return len({place.company for place in places} - {None}) >= config.folds
 
 
 def _draw(rows: Sequence[Mapping[str, Any]], most: int, seed: int) -> list[Mapping[str, Any]]:

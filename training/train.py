@@ -165,7 +165,7 @@ class TrainingRun:
         require(checks)
         oof = self.out_of_fold(folds)
         config, figures = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
-        described = papers(name, self.config, self.material.counts, figures, checks)
+        described = papers(name, self.config, self.material, figures, checks)
         return write_artefact(graphs, self.tokenizer, config, described, out / name)
 
     def _fold(self, fold: int) -> FoldLogits:

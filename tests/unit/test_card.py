@@ -1,5 +1,7 @@
 """The card of a model says what it is, was made of, does, and where not to use it."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -8,10 +10,23 @@ pytest.importorskip("torch", reason="the config knows its encoder (extra train)"
 from replyrank.models.parity import Check
 from replyrank.training.card import model_card
 from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
+from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
+from replyrank.training.rows import TrainingRows
 
 COUNTS = {"posts": {"a": 1_200, "b": 3}, "beside": {}}
 FIGURES = FoldFigures(1_203, (("intent macro-F1", 0.71234), ("urgency", float("nan"))))
+NOTHING = TrainingRows.of([], [])
+MATERIAL = Material(
+    posts=NOTHING,
+    places=(),
+    folds=(),
+    by_company=True,
+    auxiliary=NOTHING,
+    companions=NOTHING,
+    companion_places=(),
+    counts=COUNTS,
+)
 TRANSFORMER = TrainConfig(
     name="toy", folds=3, posts_stage=StageConfig(epochs=1, learning_rate=1e-3)
 )
@@ -25,7 +40,7 @@ def _sections(card: str) -> dict[str, str]:
 
 def test_the_card_of_a_transformer() -> None:
     checks = [Check("torch to fp32, largest |dp|", 1.234e-6, 1e-4)]
-    sections = _sections(model_card("toy-1.0", TRANSFORMER, COUNTS, FIGURES, checks))
+    sections = _sections(model_card("toy-1.0", TRANSFORMER, MATERIAL, FIGURES, checks))
     figures = "Figures on companies never seen"
     assert list(sections) == [
         *("", "Use", figures, "Export", "Training data (rows)", "Limits", "Config"),
@@ -40,7 +55,7 @@ def test_the_card_of_a_transformer() -> None:
 
 
 def test_the_config_stands_whole_in_the_card() -> None:
-    card = model_card("toy-1.0", TRANSFORMER, COUNTS, FIGURES, ())
+    card = model_card("toy-1.0", TRANSFORMER, MATERIAL, FIGURES, ())
     text = card.split("```yaml\n")[1].removesuffix("```\n")
     assert TrainConfig.model_validate(yaml.safe_load(text)) == TRANSFORMER
     assert card.endswith("```\n")
@@ -48,7 +63,7 @@ def test_the_config_stands_whole_in_the_card() -> None:
 
 def test_the_card_of_a_fallback_claims_no_encoder_and_no_int8() -> None:
     config = FallbackConfig(kind="linear", name="toy", folds=4)
-    card = model_card("toy-1.0", config, COUNTS, FIGURES, ())
+    card = model_card("toy-1.0", config, MATERIAL, FIGURES, ())
     sections = _sections(card)
     assert "Export" not in sections
     assert "with two logistic heads" in sections[""]
@@ -57,10 +72,19 @@ def test_the_card_of_a_fallback_claims_no_encoder_and_no_int8() -> None:
 
 
 def test_tables_have_rows_of_one_width() -> None:
-    card = model_card("toy-1.0", TRANSFORMER, COUNTS, FIGURES, [Check("a", 0.0, 1.0)])
+    card = model_card("toy-1.0", TRANSFORMER, MATERIAL, FIGURES, [Check("a", 0.0, 1.0)])
     tables = [part for part in card.split("\n\n") if part.startswith("|")]
     assert len(tables) == 3
     for table in tables:
         lines = table.splitlines()
         assert set(lines[1]) == set("| -")
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_the_card_says_no_more_than_the_folds_show() -> None:
+    one = TRANSFORMER.model_copy(update={"calibration_folds": 1})
+    assert "trained without its company" in model_card("a", one, MATERIAL, FIGURES, ())
+    assert "thresholds that were fitted without it." in model_card("a", one, MATERIAL, FIGURES, ())
+    of_posts = model_card("a", TRANSFORMER, replace(MATERIAL, by_company=False), FIGURES, ())
+    assert "## Figures on posts never seen" in of_posts
+    assert "trained without it, and" in of_posts
