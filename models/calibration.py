@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from replyrank.models.config import HeadCalibration
-from replyrank.models.scores import FloatArray
+from replyrank.models.joint import FloatArray
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> FloatArray:

@@ -6,7 +6,8 @@ import numpy as np
 
 from replyrank.data.readers import Added
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, URGENCY_LEVELS
-from replyrank.models.scores import FloatArray, ScoreBatch
+from replyrank.models.joint import FloatArray
+from replyrank.models.scores import ScoreBatch
 
 #: A millionth is finer than any calibration, and keeps files short.
 _DECIMALS: Final = 6

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from io import StringIO
 from typing import Final
 
 from replyrank.training.markdown import table
@@ -36,7 +37,7 @@ class Licence:
 def licences() -> tuple[Licence, ...]:
     """Of every corpus, by source."""
     path = resources.files("replyrank.data.corpora").joinpath("licences.csv")
-    with path.open(encoding="utf-8", newline="") as lines:
+    with StringIO(path.read_text(encoding="utf-8")) as lines:
         return tuple(
             Licence(row["source"], row["corpus"], row["licence"], row["commercial"] == "yes")
             for row in csv.DictReader(lines)
