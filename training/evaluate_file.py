@@ -173,7 +173,7 @@ def _training_posts(
 ) -> LabelledPosts:
     train = read_labelled(path, reading).without(posts)
     if not len(train):
-        message = f"every post of {path} is one of the posts to evaluate; "
+        message = f"every post of {path} is one of the posts to evaluate, or nearly one; "
         message += "give others to fit the baselines on"
         raise UsageError(message)
     return train

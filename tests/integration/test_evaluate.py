@@ -1,6 +1,7 @@
 """``replyrank evaluate`` from labelled files to a report, with a model made of key words."""
 
 import csv
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,6 +83,13 @@ class WordScorer:
         return list(self.score_batch(texts))
 
 
+def _name(number: int) -> str:
+    """Letters of its own for each number, so that no two posts are near-copies."""
+    digest = hashlib.sha256(str(number).encode()).hexdigest()
+    letters = digest.translate(str.maketrans("0123456789", "ghijklmnop"))
+    return " ".join(letters[at : at + 8] for at in range(0, 48, 8))
+
+
 def write_posts(path: Path, numbers: range, *, broken: bool = False) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -90,7 +98,9 @@ def write_posts(path: Path, numbers: range, *, broken: bool = False) -> Path:
             text, intent, urgency, mood = KINDS[number % len(KINDS)]
             channel = "twitter" if number % 2 else "email"
             brand = f"shop {number % 7}"
-            writer.writerow([number, text.format(number), intent, urgency, mood, channel, brand])
+            writer.writerow(
+                [number, text.format(_name(number)), intent, urgency, mood, channel, brand]
+            )
         if broken:
             writer.writerow([0, "What is this?", "question", 1, "neutral", "email", ""])
     return path

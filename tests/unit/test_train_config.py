@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="the config knows its encoder (extra train)"
 
 from replyrank.data.corpora import CORPORA
 from replyrank.data.errors import UsageError
+from replyrank.data.written import WRITTEN
 from replyrank.training.config import FallbackConfig, TrainConfig, load_config
 
 SHIPPED = Path(__file__).resolve().parents[2] / "training" / "configs"
@@ -25,7 +26,7 @@ def _written(folder: Path, content: object) -> Path:
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_shipped_config_is_valid_and_names_known_corpora(path: Path) -> None:
     config = load_config(path)
-    assert {*config.auxiliary, *config.companions, *config.post_sources} <= set(CORPORA)
+    assert {*config.auxiliary, *config.companions, *config.post_sources} <= {*CORPORA, WRITTEN}
 
 
 def test_kinds(tmp_path: Path) -> None:
