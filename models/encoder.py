@@ -6,7 +6,7 @@ Needs torch and transformers (extra ``train``); serving runs its ONNX export ins
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,7 @@ def encoder_tokenizer(name: str, max_tokens: int) -> PostTokenizer:
     folder = encoder_folder(name)
     if (folder / TOKENIZER).is_file():
         return PostTokenizer.from_file(folder / TOKENIZER, max_tokens)
-    loaded = AutoTokenizer.from_pretrained(str(folder))  # type: ignore[no-untyped-call]
+    loaded = AutoTokenizer.from_pretrained(str(folder))
     if not loaded.is_fast:
         message = f"the encoder {name!r} has no {TOKENIZER}, and none can be made of its files; "
         raise UsageError(message + "give an encoder with a fast tokenizer")
@@ -104,7 +104,7 @@ class TriageModel(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         """The encoder's layers, from the embeddings upwards."""
-        inner = getattr(self.encoder, "encoder", None) or self.encoder.transformer
+        inner: Any = getattr(self.encoder, "encoder", None) or self.encoder.transformer
         layers: nn.ModuleList = inner.layer
         return layers
 
