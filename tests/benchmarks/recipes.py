@@ -28,7 +28,6 @@ from replyrank.training.markdown import table
 from replyrank.training.material import Material, load_material, load_split
 from replyrank.training.oof import Logits, OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
-from replyrank.training.rows import TrainingRows
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import write
 
@@ -58,7 +57,7 @@ def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Fi
 def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]:
     """The same figures of TF-IDF and logistic regression, on the posts that the folds allow."""
     material = load_material(config, dataset)
-    blind = [_tfidf(material.fold_training(f), material, f) for f in range(config.folds)]
+    blind = [_tfidf(config, material, f) for f in range(config.folds)]
     order = np.concatenate([material.fold_rows(fold) for fold in range(config.folds)])
     oof = OutOfFold(
         need=np.concatenate([part.need for part in blind]),
@@ -73,9 +72,9 @@ def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]
     return dict(on_folds.figures), dict(on_test.figures)
 
 
-def _tfidf(training: TrainingRows, material: Material, fold: int) -> Logits:
+def _tfidf(config: TrainConfig, material: Material, fold: int) -> Logits:
     texts = material.posts.take(material.fold_rows(fold)).texts
-    return _as_logits(tfidf_logistic(training, texts, seed=1))
+    return _as_logits(tfidf_logistic(material.fold_training(fold), texts, seed=config.seed))
 
 
 def _as_logits(predicted: Predictions) -> Logits:
