@@ -54,9 +54,13 @@ class Material:
         """Positions of the posts of a fold."""
         return np.flatnonzero(np.array(self.folds) == fold)
 
-    def fold_training(self, fold: int) -> TrainingRows:
-        """What trains the model that is measured on ``fold``: no company on both sides."""
+    def fold_posts(self, fold: int) -> TrainingRows:
+        """The posts that train the model measured on ``fold``: no company on both sides."""
         rows = np.array(training_rows(self.places, self.folds, fold), dtype=np.int64)
+        return self.posts.take(rows)
+
+    def fold_training(self, fold: int) -> TrainingRows:
+        """All that trains the model measured on ``fold``: its posts, and what stands beside."""
         aside = held_out_companies(self.places, self.folds, fold)
         guard = NearCopyGuard([self.posts.texts[row] for row in self.fold_rows(fold)])
         beside = [
@@ -66,7 +70,7 @@ class Material:
             and guard.copied(place.text) is None
         ]
         kept = self.companions.take(np.array(beside, dtype=np.int64))
-        return TrainingRows.concatenate([self.posts.take(rows), kept])
+        return TrainingRows.concatenate([self.fold_posts(fold), kept])
 
     def fingerprint(self) -> str:
         """SHA-256 of all that decides what trains where: rows, companies, folds."""

@@ -45,8 +45,9 @@ def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Fi
     prepare = restore if config.name == _PLAIN else clean
     run = TrainingRun(config, load_material(config, dataset), work, prepare=prepare)
     oof = run.out_of_fold(run.fold_logits())
-    test, training = load_split(dataset, "test"), run.material.all_training()
-    graphs = run.quantise(run.posts_stage("final", training), "final", training)
+    test, material = load_split(dataset, "test"), run.material
+    model = run.posts_stage("final", material.all_training())
+    graphs = run.quantise(model, "final", material.posts)
     tokens = run.tokenise(test.texts)
     logits = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
     on_folds = fold_figures(oof.rows, cross_fitted(oof, config.decisions))

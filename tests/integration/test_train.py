@@ -27,6 +27,7 @@ from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
 from replyrank.training.material import Material, load_material
 from replyrank.training.plan import Plan, PlannedStage
+from replyrank.training.release import Quantised
 from replyrank.training.runs import open_run
 from replyrank.training.train import TrainingRun
 from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
@@ -192,6 +193,29 @@ def test_a_refused_export_leaves_no_artefact(
     with pytest.raises(ArtefactError, match=r"^the export is refused: drop of x is 2, limit 0\.5;"):
         TrainingRun(config, material, work).run(work / "refused", NAME)
     assert not (work / "refused").exists()
+
+
+@pytest.mark.usefixtures("artefact")
+def test_an_export_is_measured_on_posts_and_not_on_what_stands_beside(
+    config: TrainConfig, material: Material, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = TrainingRun(config, material, work)
+    real_quantise, real_gate = train.quantise_model, train.gate_checks
+    seen: list[set[tuple[int, ...]]] = []
+
+    def quantise(model: Any, tokens: Any, *rest: Any) -> Quantised:
+        seen.append(set(map(tuple, tokens)))
+        return real_quantise(model, tokens, *rest)
+
+    def gate(model: Any, graphs: Quantised, tokens: Any) -> list[Check]:
+        seen.append(set(map(tuple, tokens)))
+        return real_gate(model, graphs, tokens)
+
+    monkeypatch.setattr(train, "quantise_model", quantise)
+    monkeypatch.setattr(train, "gate_checks", gate)
+    run.run(work / "again", NAME)
+    assert [len(texts) for texts in seen] == [60, 60]
+    assert seen[0] | seen[1] == set(map(tuple, run.tokenise(material.posts.texts)))
 
 
 def test_the_plan_counts_rows_and_time(
