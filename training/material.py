@@ -50,6 +50,13 @@ class Material:
     #: rows that each corpus gave to each part, for the card
     counts: Mapping[str, Mapping[str, int]]
 
+    @property
+    def companies(self) -> IntArray:
+        """(n,) number of each post's company among all of them, -1 for none."""
+        names = sorted({place.company for place in self.places if place.company is not None})
+        numbers: dict[str | None, int] = {name: number for number, name in enumerate(names)}
+        return np.array([numbers.get(place.company, -1) for place in self.places], dtype=np.int64)
+
     def fold_rows(self, fold: int) -> IntArray:
         """Positions of the posts of a fold."""
         return np.flatnonzero(np.array(self.folds) == fold)

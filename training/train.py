@@ -130,6 +130,7 @@ class TrainingRun:
             sentiment=np.concatenate([part.int8.sentiment for part in parts]),
             rows=self.material.posts.take(rows),
             folds=np.array(self.material.folds)[rows],
+            companies=self.material.companies[rows],
         )
 
     def quantise(self, model: TriageModel, name: str, posts: TrainingRows) -> Quantised:
@@ -156,9 +157,9 @@ class TrainingRun:
         checks = [*gate_checks(model, graphs, self.tokenise(compared)), *fold_checks]
         require(checks)
         oof = self.out_of_fold(folds)
-        config, figures = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
-        described = papers(name, self.config, self.material, figures, checks)
-        return write_artefact(graphs, self.tokenizer, config, described, out / name)
+        fitted = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
+        described = papers(name, self.config, self.material, fitted.figures, checks)
+        return write_artefact(graphs, self.tokenizer, fitted, described, out / name)
 
     def _fold(self, fold: int) -> FoldLogits:
         name, rows = f"fold-{fold + 1}", self.material.fold_rows(fold)

@@ -65,6 +65,7 @@ def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]
         sentiment=np.concatenate([part.sentiment for part in blind]),
         rows=material.posts.take(order),
         folds=np.array(material.folds)[order],
+        companies=material.companies[order],
     )
     test = load_split(dataset, "test")
     seen = _as_logits(tfidf_logistic(material.all_training(), test.texts, seed=config.seed))

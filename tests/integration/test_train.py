@@ -15,13 +15,16 @@ pytest.importorskip("sklearn", reason="the fallback needs scikit-learn (extra tr
 import torch
 
 from replyrank.data.errors import UsageError
+from replyrank.data.text_key import text_key
 from replyrank.models import load_scorer
 from replyrank.models.artefact import verify
 from replyrank.models.config import ModelKind
 from replyrank.models.errors import ArtefactError
+from replyrank.models.held_out import load_held_out, short_key
 from replyrank.models.parity import Check
 from replyrank.training import fitting, train
 from replyrank.training.batches import Batch
+from replyrank.training.calibrate import cross_fitted
 from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
@@ -116,6 +119,23 @@ def test_a_run_makes_an_artefact_that_scores(artefact: Path) -> None:
     assert "| beside | mood | 8 |" in card
     assert "120 posts in 2 of 2 folds" in card
     assert (artefact / "LICENSE-WEIGHTS.md").stat().st_size > 0
+
+
+def test_an_artefact_tells_what_its_folds_said_of_every_post(
+    artefact: Path, config: TrainConfig, material: Material, work: Path
+) -> None:
+    held_out = load_held_out(verify(artefact))
+    rows = {short_key(text_key(text)): row for row, text in enumerate(material.posts.texts)}
+    order = np.array([rows[key] for key in held_out.key.tolist()])
+    posts = material.posts.take(order)
+    assert sorted(set(posts.texts)) == sorted(set(material.posts.texts))
+    for name in ("intent", "urgency", "sentiment"):
+        assert getattr(held_out, name).tolist() == getattr(posts, name).tolist()
+    assert held_out.company.tolist() == material.companies[order].tolist()
+    run = TrainingRun(config, material, work)
+    judged = cross_fitted(run.out_of_fold(run.fold_logits()), config.decisions)
+    assert np.abs(held_out.need - judged.need).max() < 1e-3
+    assert np.abs(held_out.p_sentiment - judged.p_sentiment).max() < 1e-3
 
 
 def test_nothing_but_the_artefact_is_left_in_the_output(artefact: Path) -> None:
