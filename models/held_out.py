@@ -7,7 +7,7 @@ confusion matrix holds them.
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,8 @@ from replyrank.models.errors import ArtefactError
 
 HELD_OUT: Final = "held_out.npz"
 
-_FIELDS: Final = ("key", "company", "intent", "urgency", "sentiment", "need", "p_sentiment")
+_LABELS: Final = ("company", "intent", "urgency", "sentiment")
+_COLUMNS: Final = ("key", *_LABELS, "need", "p_sentiment", "rule_hits")
 _HEX_DIGITS: Final = 16
 
 
@@ -42,6 +43,10 @@ class HeldOut:
     need: npt.NDArray[np.float64]
     #: (n, 3) calibrated, rows sum to 1
     p_sentiment: npt.NDArray[np.float64]
+    #: (n, rules) which keyword rules match the text: what an inbox without a model goes by
+    rule_hits: npt.NDArray[np.bool_]
+    #: fingerprint of those rules
+    rules: str
 
     def __post_init__(self) -> None:
         """Check shapes and ranges; raises ``ValueError`` where they do not fit."""
@@ -60,8 +65,8 @@ class HeldOut:
             if labels.shape != (n,) or ((labels < 0) | (labels >= classes)).any():
                 message = f"{name} must be {n} classes below {classes}"
                 raise ValueError(message)
-        if self.company.shape != (n,):
-            message = f"company must be {n} numbers"
+        if self.company.shape != (n,) or self.rule_hits.shape[:1] != (n,):
+            message = f"company and rule_hits must be of {n} posts"
             raise ValueError(message)
 
     def __len__(self) -> int:
@@ -70,7 +75,7 @@ class HeldOut:
 
     def take(self, rows: npt.NDArray[np.int64]) -> "HeldOut":
         """The posts at some positions."""
-        return HeldOut(*(getattr(self, name)[rows] for name in _FIELDS))
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
 
 def short_key(text_key: str) -> int:
@@ -89,6 +94,8 @@ def save_held_out(posts: HeldOut, path: Path) -> None:
         sentiment=posts.sentiment.astype(np.int8),
         need=posts.need.astype(np.float16),
         p_sentiment=posts.p_sentiment.astype(np.float16),
+        rule_hits=posts.rule_hits,
+        rules=np.array(posts.rules),
     )
 
 
@@ -110,9 +117,11 @@ def load_held_out(artefact: Artefact) -> HeldOut:
             )
             return HeldOut(
                 arrays["key"].astype(np.uint64),
-                *(arrays[name].astype(np.int64) for name in _FIELDS[1:5]),
+                *(arrays[name].astype(np.int64) for name in _LABELS),
                 need=need / need.sum(axis=1, keepdims=True),
                 p_sentiment=p_sentiment / p_sentiment.sum(axis=1, keepdims=True),
+                rule_hits=arrays["rule_hits"].astype(np.bool_),
+                rules=str(arrays["rules"]),
             )
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         message = f"{path} does not hold held-out posts: {error}; train the model again"

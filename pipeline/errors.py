@@ -1,10 +1,10 @@
 """What a user can cause on this floor.
 
-PolicyError    a policy file cannot be used; exit code 2
+SettingsError    a policy or scenario file cannot be used; exit code 2
 """
 
 from replyrank.data.errors import UsageError
 
 
-class PolicyError(UsageError):
-    """A policy file is missing, is not YAML, or says something that the policy refuses."""
+class SettingsError(UsageError):
+    """A file of settings is missing, is not YAML, or says something that is refused."""

@@ -33,6 +33,7 @@ from replyrank.models.parity import Check, Probabilities, check_export
 from replyrank.models.quantise import quantise
 from replyrank.models.selftest import write_selftest
 from replyrank.models.tokens import PostTokenizer
+from replyrank.pipeline.simulation.rules import load_rules
 from replyrank.training.calibrate import (
     cross_fitted,
     fit,
@@ -118,6 +119,7 @@ def fit_config(oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind) ->
 
 def _held_out(oof: OutOfFold, judged: Judged) -> HeldOut:
     keys = [short_key(text_key(text)) for text in oof.rows.texts]
+    rules = load_rules()
     return HeldOut(
         key=np.array(keys, dtype=np.uint64),
         company=oof.companies,
@@ -126,6 +128,8 @@ def _held_out(oof: OutOfFold, judged: Judged) -> HeldOut:
         sentiment=oof.rows.sentiment,
         need=judged.need,
         p_sentiment=judged.p_sentiment,
+        rule_hits=rules.hits(oof.rows.texts),
+        rules=rules.fingerprint,
     )
 
 

@@ -22,6 +22,7 @@ from replyrank.models.config import ModelKind
 from replyrank.models.errors import ArtefactError
 from replyrank.models.held_out import load_held_out, short_key
 from replyrank.models.parity import Check
+from replyrank.pipeline.simulation.rules import load_rules
 from replyrank.training import fitting, train
 from replyrank.training.batches import Batch
 from replyrank.training.calibrate import cross_fitted
@@ -132,6 +133,7 @@ def test_an_artefact_tells_what_its_folds_said_of_every_post(
     for name in ("intent", "urgency", "sentiment"):
         assert getattr(held_out, name).tolist() == getattr(posts, name).tolist()
     assert held_out.company.tolist() == material.companies[order].tolist()
+    assert (held_out.rule_hits == load_rules().hits(posts.texts)).all()
     run = TrainingRun(config, material, work)
     judged = cross_fitted(run.out_of_fold(run.fold_logits()), config.decisions)
     assert np.abs(held_out.need - judged.need).max() < 1e-3

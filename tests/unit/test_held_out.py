@@ -25,6 +25,8 @@ def _posts(n: int = 40) -> HeldOut:
         sentiment=np.arange(n) % 3,
         need=random.dirichlet([0.1] * 16, n),
         p_sentiment=random.dirichlet([1.0] * 3, n),
+        rule_hits=random.random((n, 5)) < 0.2,
+        rules="b435a76d4758",
     )
 
 
@@ -38,6 +40,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     read = load_held_out(_artefact(tmp_path))
     for name in ("key", "company", "intent", "urgency", "sentiment"):
         assert getattr(read, name).tolist() == getattr(posts, name).tolist()
+    assert (read.rule_hits == posts.rule_hits).all()
+    assert read.rules == posts.rules
     assert read.need.sum(axis=1) == pytest.approx(np.ones(len(posts)))
     assert np.abs(read.need - posts.need).max() < 1e-3
     assert np.abs(read.p_sentiment - posts.p_sentiment).max() < 1e-3
@@ -69,7 +73,8 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
         ({"p_sentiment": np.full((40, 3), np.nan)}, "p_sentiment must be 40 rows of 3"),
         ({"intent": np.full(40, 4)}, "intent must be 40 classes below 4"),
         ({"urgency": np.full(40, -1)}, "urgency must be 40 classes below 4"),
-        ({"company": np.zeros(3, dtype=np.int64)}, "company must be 40 numbers"),
+        ({"company": np.zeros(3, dtype=np.int64)}, "must be of 40 posts"),
+        ({"rule_hits": np.zeros((3, 5), dtype=np.bool_)}, "must be of 40 posts"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(change: dict[str, Any], reason: str) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from replyrank.data.errors import UsageError
 from replyrank.data.vocabulary import Channel, Intent, UrgencyLevel, Visibility
 from replyrank.pipeline.classes import POLICY_CLASSES, ClassRules, PolicyClass, policy_class
-from replyrank.pipeline.errors import PolicyError
+from replyrank.pipeline.errors import SettingsError
 from replyrank.pipeline.index import class_targets, index, reach_factor, repeat_factor
 from replyrank.pipeline.policy import ChannelRules, Policy, ReachCurves, ReachSetting
 from replyrank.pipeline.policy_file import load_policy
@@ -229,7 +229,7 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_is_refused_with_fact_value_and_remedy(text: str, mine: Path) -> None:
     mine.write_text(text, encoding="utf-8")
-    with pytest.raises(PolicyError) as caught:
+    with pytest.raises(SettingsError) as caught:
         load_policy(mine)
     said = REFUSED[text]
     if said.startswith("holds"):
@@ -244,17 +244,17 @@ def test_what_cannot_be_is_refused_with_fact_value_and_remedy(text: str, mine: P
 
 
 def test_a_file_that_cannot_be_read_is_refused(mine: Path) -> None:
-    with pytest.raises(PolicyError) as caught:
+    with pytest.raises(SettingsError) as caught:
         load_policy(mine)
     assert str(caught.value) == (
         f"policy {mine} cannot be read ([Errno 2] No such file or directory: '{mine}'); "
         "give a YAML file in UTF-8"
     )
     mine.write_bytes(b"name: \xff")
-    with pytest.raises(PolicyError, match="give a YAML file in UTF-8"):
+    with pytest.raises(SettingsError, match="give a YAML file in UTF-8"):
         load_policy(mine)
     mine.write_bytes(b"name: a\x00b")
-    with pytest.raises(PolicyError, match="is not valid YAML"):
+    with pytest.raises(SettingsError, match="is not valid YAML"):
         load_policy(mine)
 
 
