@@ -16,6 +16,7 @@ from replyrank.serving.commands.evaluate import evaluate
 from replyrank.serving.commands.model import app as model
 from replyrank.serving.commands.rank import rank
 from replyrank.serving.commands.score import score
+from replyrank.serving.commands.simulate import simulate
 from replyrank.serving.commands.train import train
 
 _FAILED: Final = 1
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("score")(score)
 app.command("rank")(rank)
+app.command("simulate")(simulate)
 app.command("evaluate")(evaluate)
 app.command("train")(train)
 app.add_typer(data, name="data")

@@ -8,7 +8,7 @@ import yaml
 from replyrank.models.parity import Check
 from replyrank.training.config import FallbackConfig, TrainConfig
 from replyrank.training.licence import commercial_use, weights_licence
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
 

@@ -8,7 +8,7 @@ from importlib import resources
 from io import StringIO
 from typing import Final
 
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 
 _STRICT: Final = (
     "some of which allow non-commercial use only or state no licence, so the weights are offered "

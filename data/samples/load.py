@@ -14,7 +14,7 @@ from replyrank.data.packaged import objects
 from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel, Visibility
 
 #: the files that ``sample_path`` knows
-SAMPLE_FILES: Final = ("posts.jsonl", "inbox.csv")
+SAMPLE_FILES: Final = ("posts.jsonl", "inbox.csv", "trace.csv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,10 @@ Corpora = Annotated[
         "--data", metavar="DIR", help="Folder of the public corpora, else REPLYRANK_DATA's."
     ),
 ]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="YAML; states what differs from the default."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")]
 

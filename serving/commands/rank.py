@@ -41,12 +41,7 @@ def rank(
     source: options.InputPath,
     *,
     target: options.OutputPath = STANDARD_STREAM,
-    policy_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--policy", metavar="FILE", help="YAML; states what differs from the default."
-        ),
-    ] = None,
+    policy_file: options.PolicyFile = None,
     now: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Rank at this time (ISO 8601) in place of the clock's."),

@@ -12,7 +12,7 @@ from replyrank.data.corpora import corpora_root, joined_posts
 from replyrank.data.splits import Split, split_of
 from replyrank.models.find import find_artefact
 from replyrank.models.language import english_margin
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.language"

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from replyrank.data.corpora import read_corpus
 from replyrank.data.readers import Format
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.memory"

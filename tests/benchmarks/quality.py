@@ -12,7 +12,7 @@ from replyrank.models import load_scorer
 from replyrank.models.cpus import available_cpus
 from replyrank.training.evaluate_file import EvaluateOptions, evaluate_file
 from replyrank.training.labelled import LabelledOptions
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import REPORTS, write
 from tests.benchmarks.tweeteval import macro_recall_of
 

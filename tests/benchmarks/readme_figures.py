@@ -8,7 +8,7 @@ import json
 import statistics
 from typing import Any, Final
 
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import REPORTS
 
 #: label, part of the report, key, figure

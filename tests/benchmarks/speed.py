@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from replyrank.data.corpora import read_corpus
-from replyrank.training.markdown import table
+from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import spread, write
 
 _COMMAND: Final = "python -m tests.benchmarks.speed"

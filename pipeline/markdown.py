@@ -1,4 +1,4 @@
-"""Markdown for cards and reports."""
+"""Markdown of cards and reports."""
 
 from collections.abc import Iterable, Sequence
 

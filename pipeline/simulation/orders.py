@@ -1,0 +1,146 @@
+"""The ways of ordering a queue that are compared."""
+
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from replyrank.pipeline.class_mix import adjust, estimate_shares
+from replyrank.pipeline.classes import POLICY_CLASSES
+from replyrank.pipeline.index import class_targets, index
+from replyrank.pipeline.policy import FloatArray, Policy
+from replyrank.pipeline.simulation.engine import ClockedOrder, FixedOrder, Order
+from replyrank.pipeline.simulation.population import Population
+from replyrank.pipeline.simulation.world import World
+
+#: the mix is estimated anew after so many arrivals, on so many
+_EVERY: Final = 25
+_WINDOW: Final = 400
+
+#: names of the models in a population
+MODEL: Final = "model"
+FALLBACK: Final = "fallback"
+
+
+class OrderName(StrEnum):
+    """The policies, in the order in which they are told."""
+
+    FIFO = "first come, first served"
+    LIFO = "newest first"
+    SENTIMENT = "angriest first"
+    KEYWORDS = "keyword tiers"
+    RULE_COUNT = "keyword points"
+    STRICT = "predicted class, strictly"
+    EDF = "predicted class, by deadline"
+    OURS = "replyrank"
+    OURS_FALLBACK = "replyrank, linear model"
+    ORACLE = "replyrank, true labels"
+
+
+#: those that a value of the moment orders; they cost the most time to run
+CLOCKED: Final = (OrderName.OURS, OrderName.OURS_FALLBACK, OrderName.ORACLE)
+
+
+class Orders:
+    """Makes the orders of one world.
+
+    Args:
+        world: the arrivals.
+        population: what the models say of them.
+        policy: of the index.
+        sharpness: power of the models' probabilities; 1 leaves them as they are.
+    """
+
+    def __init__(
+        self, world: World, population: Population, policy: Policy, sharpness: float = 1.0
+    ) -> None:
+        self._world = world
+        self._population = population
+        self._policy = policy
+        self._sharpness = sharpness
+
+    def make(self, name: OrderName) -> Order:
+        """An empty queue in that order."""
+        world = self._world
+        arrived = np.arange(len(world), dtype=np.float64)
+        match name:
+            case OrderName.FIFO:
+                return FixedOrder(arrived)
+            case OrderName.LIFO:
+                return FixedOrder(-arrived)
+            case OrderName.SENTIMENT:
+                return FixedOrder(-self._population.gloom[world.post])
+            case OrderName.KEYWORDS:
+                return FixedOrder(self._of_rules(self._population.tiers))
+            case OrderName.RULE_COUNT:
+                return FixedOrder(-self._of_rules(self._population.points))
+            case OrderName.STRICT:
+                return FixedOrder(self._predicted().astype(np.float64))
+            case OrderName.EDF:
+                targets = class_targets(world.channel_target, self._policy)
+                due = targets[np.arange(len(world)), self._predicted()]
+                return FixedOrder(world.work.arrival + due)
+            case OrderName.OURS:
+                return self._ranked(self._posterior(MODEL), adjusted=True)
+            case OrderName.OURS_FALLBACK:
+                return self._ranked(self._posterior(FALLBACK), adjusted=True)
+            case OrderName.ORACLE:
+                return self._ranked(np.eye(len(POLICY_CLASSES))[world.true], adjusted=False)
+
+    def _of_rules(self, values: np.ndarray | None) -> FloatArray:
+        if values is None:
+            message = "the rules that the posts were matched with are not known"
+            raise ValueError(message)
+        return np.asarray(values[self._world.post], dtype=np.float64)
+
+    def _posterior(self, model: str) -> FloatArray:
+        posterior = self._population.posterior[model][self._world.post]
+        if self._sharpness == 1:
+            return posterior
+        powered = posterior**self._sharpness
+        sharper: FloatArray = powered / powered.sum(axis=1, keepdims=True)
+        return sharper
+
+    def _predicted(self) -> np.ndarray:
+        return self._posterior(MODEL).argmax(axis=1)
+
+    def _ranked(self, posterior: FloatArray, *, adjusted: bool) -> Order:
+        world, policy = self._world, self._policy
+        arrival = world.work.arrival
+        known = _Adjusted(posterior, arrival, self._population.prior) if adjusted else None
+
+        def value(rows: np.ndarray, now: float) -> FloatArray:
+            return index(
+                posterior[rows] if known is None else known.at(rows, now),
+                channel_target=world.channel_target[rows],
+                age=now - arrival[rows],
+                reach=world.reach[rows],
+                repeat=np.ones(len(rows)),
+                policy=policy,
+            ).value
+
+        def has_waited_long(row: int, now: float) -> bool:
+            return bool(now - arrival[row] > policy.guard.limit_hours * 60)
+
+        return ClockedOrder(value, oldest=policy.guard.one_in, patience=has_waited_long)
+
+
+class _Adjusted:
+    """Posteriors that follow the mix of the last arrivals."""
+
+    def __init__(self, posterior: FloatArray, arrival: FloatArray, prior: FloatArray) -> None:
+        self._posterior = posterior
+        self._arrival = arrival
+        self._prior = prior
+        self._step = -1
+        self._shares = prior
+
+    def at(self, rows: np.ndarray, now: float) -> FloatArray:
+        """Posteriors (n, 6) of some arrivals, as they are judged at a time."""
+        arrived = int(np.searchsorted(self._arrival, now, side="right"))
+        if arrived // _EVERY != self._step:
+            self._step = arrived // _EVERY
+            end = self._step * _EVERY
+            seen = self._posterior[max(0, end - _WINDOW) : end]
+            self._shares = estimate_shares(seen, self._prior)
+        return adjust(self._posterior[rows], self._prior, self._shares)
