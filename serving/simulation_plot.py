@@ -60,9 +60,7 @@ def plot(replay: Replay) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _panel(
-    case: CaseSummary, left: float, top: float, width: float, most: float
-) -> Iterator[str]:
+def _panel(case: CaseSummary, left: float, top: float, width: float, most: float) -> Iterator[str]:
     yield _text(left, top + 16, case.scenario.capitalize(), 16, bold=True)
     start = left + _LABEL
     room = width - _LABEL - 70

@@ -40,11 +40,11 @@ true labels would allow. Brackets hold 95 % intervals over the seeds; waits are 
 longest wait is that of any message."""
 
 _LIMITS: Final = """\
-Ranking moves waiting from the urgent to the rest; it answers nobody faster than the agents can. Where
-they are hardly ever behind, every order is fine. Where they are behind for hours, somebody waits, and
-what a model does not see as urgent waits with the quiet ones: the gap to the true labels is the
-model's, and only a better model closes it. Agents here never tire, leave or change shifts, nobody
-gives up waiting, and what is written twice arrives twice."""
+Ranking moves waiting from the urgent to the rest; it answers nobody faster than the agents can.
+Where they are hardly ever behind, every order is fine. Where they are behind for hours, somebody
+waits, and what a model does not see as urgent waits with the quiet ones: the gap to the true
+labels is the model's, and only a better model closes it. Agents here never tire, leave or change
+shifts, nobody gives up waiting, and what is written twice arrives twice."""
 
 
 def markdown(replay: Replay, about: Sequence[tuple[str, str]]) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from replyrank.data.text_key import TEXT_KEY_VERSION
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, URGENCY_LEVELS
-from replyrank.training.build_rows import Row
 from replyrank.pipeline.markdown import table
+from replyrank.training.build_rows import Row
 from replyrank.training.rows import MASKED
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import yaml
 
 from replyrank.models.parity import Check
+from replyrank.pipeline.markdown import table
 from replyrank.training.config import FallbackConfig, TrainConfig
 from replyrank.training.licence import commercial_use, weights_licence
-from replyrank.pipeline.markdown import table
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
 

@@ -1,5 +1,6 @@
 """The ways of ordering a queue that are compared."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -61,31 +62,33 @@ class Orders:
 
     def make(self, name: OrderName) -> Order:
         """An empty queue in that order."""
-        world = self._world
-        arrived = np.arange(len(world), dtype=np.float64)
         match name:
-            case OrderName.FIFO:
-                return FixedOrder(arrived)
-            case OrderName.LIFO:
-                return FixedOrder(-arrived)
-            case OrderName.SENTIMENT:
-                return FixedOrder(-self._population.gloom[world.post])
-            case OrderName.KEYWORDS:
-                return FixedOrder(self._of_rules(self._population.tiers))
-            case OrderName.RULE_COUNT:
-                return FixedOrder(-self._of_rules(self._population.points))
-            case OrderName.STRICT:
-                return FixedOrder(self._predicted().astype(np.float64))
-            case OrderName.EDF:
-                targets = class_targets(world.channel_target, self._policy)
-                due = targets[np.arange(len(world)), self._predicted()]
-                return FixedOrder(world.work.arrival + due)
             case OrderName.OURS:
                 return self._ranked(self._posterior(MODEL), adjusted=True)
             case OrderName.OURS_FALLBACK:
                 return self._ranked(self._posterior(FALLBACK), adjusted=True)
             case OrderName.ORACLE:
-                return self._ranked(np.eye(len(POLICY_CLASSES))[world.true], adjusted=False)
+                return self._ranked(np.eye(len(POLICY_CLASSES))[self._world.true], adjusted=False)
+            case _:
+                return FixedOrder(self._key(name))
+
+    def _key(self, name: OrderName) -> FloatArray:
+        """(n,) what an order that the clock does not change goes by, the smallest first."""
+        keys: dict[OrderName, Callable[[], FloatArray]] = {
+            OrderName.FIFO: lambda: np.arange(len(self._world), dtype=np.float64),
+            OrderName.LIFO: lambda: -np.arange(len(self._world), dtype=np.float64),
+            OrderName.SENTIMENT: lambda: -self._population.gloom[self._world.post],
+            OrderName.KEYWORDS: lambda: self._of_rules(self._population.tiers),
+            OrderName.RULE_COUNT: lambda: -self._of_rules(self._population.points),
+            OrderName.STRICT: lambda: self._predicted().astype(np.float64),
+            OrderName.EDF: self._deadline,
+        }
+        return keys[name]()
+
+    def _deadline(self) -> FloatArray:
+        targets = class_targets(self._world.channel_target, self._policy)
+        due = targets[np.arange(len(self._world)), self._predicted()]
+        return np.asarray(self._world.work.arrival + due, dtype=np.float64)
 
     def _of_rules(self, values: np.ndarray | None) -> FloatArray:
         if values is None:

@@ -133,9 +133,7 @@ class Draw:
         found = np.empty(len(classes), dtype=np.int64)
         for k in range(_CLASSES):
             places = np.flatnonzero(classes == k)
-            found[places] = self._random.choice(
-                self._rows[k], size=len(places), p=self._chances[k]
-            )
+            found[places] = self._random.choice(self._rows[k], size=len(places), p=self._chances[k])
         return found
 
     def posts_of_one_company(self, classes: IntArray) -> IntArray:

@@ -133,9 +133,7 @@ def _all_done(
         yield from pool.map(_run, jobs)
 
 
-def run_once(
-    setting: Setting, policy: Policy, case: Case, seed: int
-) -> tuple[FloatArray, int]:
+def run_once(setting: Setting, policy: Policy, case: Case, seed: int) -> tuple[FloatArray, int]:
     """The outcomes (orders, figures) of one seed, and the number of arrivals."""
     scenarios, variant = setting.scenarios, case.variant
     scenario = scenarios.named(case.scenario)

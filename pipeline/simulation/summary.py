@@ -83,9 +83,7 @@ def summarise(runs: Runs) -> CaseSummary:
     )
 
 
-def agents_for_the_same(
-    ours: CaseSummary, fifo: Sequence[CaseSummary], agents: int
-) -> int | None:
+def agents_for_the_same(ours: CaseSummary, fifo: Sequence[CaseSummary], agents: int) -> int | None:
     """How many agents first come, first served needs to leave as few urgent messages late.
 
     Args:
@@ -100,8 +98,7 @@ def agents_for_the_same(
     enough = [
         case.variant.agents
         for case in fifo
-        if case.scenario == ours.scenario
-        and case.of(OrderName.FIFO).urgent_late.value <= wanted
+        if case.scenario == ours.scenario and case.of(OrderName.FIFO).urgent_late.value <= wanted
     ]
     return agents + min(enough) if enough else None
 

@@ -85,7 +85,7 @@ def read_trace(
                 continue
             messages.append(found.message)
             texts.append(found.text)
-        name = opened.name
+        name = Path(opened.name).name
     if len(messages) < LEAST_MESSAGES:
         message = f"{name} has {len(messages)} messages with a time of arrival; a replay needs "
         message += f"{LEAST_MESSAGES}; name the column with --column created_at=NAME"

@@ -49,9 +49,7 @@ class Setting:
     mix: FloatArray
 
 
-def draw_world(
-    setting: Setting, scenario: Scenario, seed: int, *, rostered: bool = True
-) -> World:
+def draw_world(setting: Setting, scenario: Scenario, seed: int, *, rostered: bool = True) -> World:
     """The world of a seed: a stretch of the trace from anywhere on, with posts drawn for it."""
     random = np.random.default_rng([seed, len(setting.trace)])
     draw = Draw(setting.population, random)

@@ -57,7 +57,8 @@ def simulate(
     ] = None,
     policy_file: options.PolicyFile = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Also the reference mix, and one thing changed at a time.")
+        bool,
+        typer.Option("--full", help="Also the reference mix, and one thing changed at a time."),
     ] = False,
     seeds: Annotated[int | None, typer.Option(min=2, help="Runs of each scenario.")] = None,
     model: options.ModelName = None,

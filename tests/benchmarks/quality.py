@@ -10,9 +10,9 @@ from replyrank.data.corpora import corpora_root, joined_posts, training_text
 from replyrank.data.splits import Split, split_of
 from replyrank.models import load_scorer
 from replyrank.models.cpus import available_cpus
+from replyrank.pipeline.markdown import table
 from replyrank.training.evaluate_file import EvaluateOptions, evaluate_file
 from replyrank.training.labelled import LabelledOptions
-from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import REPORTS, write
 from tests.benchmarks.tweeteval import macro_recall_of
 

@@ -20,11 +20,11 @@ import numpy as np
 from replyrank.data.cleaning import clean
 from replyrank.data.text_key import restore
 from replyrank.models.parity import OnnxGraph, by_length
+from replyrank.pipeline.markdown import table
 from replyrank.training.baselines import tfidf_logistic
 from replyrank.training.build import dataset_for
 from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.config import TrainConfig, load_config
-from replyrank.pipeline.markdown import table
 from replyrank.training.material import Material, load_material, load_split
 from replyrank.training.oof import Logits, OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
