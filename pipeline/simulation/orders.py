@@ -38,10 +38,6 @@ class OrderName(StrEnum):
     ORACLE = "replyrank, true labels"
 
 
-#: those that a value of the moment orders; they cost the most time to run
-CLOCKED: Final = (OrderName.OURS, OrderName.OURS_FALLBACK, OrderName.ORACLE)
-
-
 class Orders:
     """Makes the orders of one world.
 
