@@ -1,10 +1,11 @@
 """``replyrank evaluate``: any artefact on any labelled file, beside baselines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from replyrank.data.behaviour import load_cases
 from replyrank.data.errors import UsageError
 from replyrank.models import Scorer, load_scorer
 from replyrank.models.errors import ModelNotFoundError
@@ -13,6 +14,7 @@ from replyrank.pipeline.index import queue_index
 from replyrank.pipeline.policy import Policy
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.training.baselines import majority, tfidf_logistic, vader
+from replyrank.training.behaviour import behaviour_report, case_texts
 from replyrank.training.bootstrap import RESAMPLES
 from replyrank.training.evaluate import evaluate, length_slice
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, LeftOut, Report
@@ -140,9 +142,10 @@ def evaluate_posts(
         options: seed, resamples and what they draw.
     """
 
-    def measure(name: str, predictions: Predictions, *, own: bool = False) -> EvaluationReport:
+    def measure(name: str, everything: Predictions, *, own: bool = False) -> EvaluationReport:
         options.announce(f"figures and intervals: {name}")
-        return evaluate(
+        predictions = everything.part(slice(0, len(posts)))
+        report = evaluate(
             predictions,
             posts.rows,
             _slices(posts) if own else {},
@@ -153,17 +156,22 @@ def evaluate_posts(
             groups=posts.companies if options.resampled == "companies" else None,
             resamples=options.resamples,
         )
+        if predictions.need is None or predictions.p_sentiment is None:
+            return report
+        cases = everything.part(slice(len(posts), None))
+        behaviour = behaviour_report(cases, seed=options.seed, resamples=options.resamples)
+        return report.model_copy(update={"behaviour": behaviour})
 
-    options.announce(f"scoring {len(posts):,} posts: {scorer.config.name}")
-    predictions = predict(scorer, posts.rows.texts)
-    model = measure(scorer.config.name, predictions, own=True)
+    texts = (*posts.rows.texts, *case_texts(load_cases()))
+    options.announce(f"scoring {len(texts):,} texts: {scorer.config.name}")
+    model = measure(scorer.config.name, predict(scorer, texts), own=True)
     return Report(
         data=_data_report(file, posts),
         baseline_data=None if train is None else _data_report(train_file or "", train),
         model=model,
         baselines=tuple(
             measure(name, predictions)
-            for name, predictions in _baselines(posts, train, fallback, options).items()
+            for name, predictions in _baselines(posts, texts, train, fallback, options).items()
         ),
     )
 
@@ -191,14 +199,14 @@ def _fallback(scorer: Scorer, threads: int, options: EvaluateOptions) -> Scorer 
 
 def _baselines(
     posts: LabelledPosts,
+    texts: Sequence[str],
     train: LabelledPosts | None,
     fallback: Scorer | None,
     options: EvaluateOptions,
 ) -> dict[str, Predictions]:
-    texts = posts.rows.texts
     found: dict[str, Predictions] = {}
     if fallback is not None:
-        options.announce(f"scoring {len(posts):,} posts: {fallback.config.name}")
+        options.announce(f"scoring {len(texts):,} texts: {fallback.config.name}")
         found[fallback.config.name] = predict(fallback, texts)
     if train is not None:
         options.announce(f"fitting TF-IDF + logistic regression on {len(train):,} posts")

@@ -89,6 +89,25 @@ class SliceReport(_Frozen):
     figures: dict[str, Figure]
 
 
+class SuiteReport(_Frozen):
+    """One capability of the behaviour suites."""
+
+    capability: str
+    templates: int
+    #: share of its cases that pass; n counts cases
+    passed: Figure
+    #: of its cases of invariance, the share in which urgency stands still; None without any
+    steady: Figure | None
+
+
+class BehaviourReport(_Frozen):
+    """What a model makes of the behaviour suites."""
+
+    suites: tuple[SuiteReport, ...]
+    #: minimum, invariance, direction: share of cases that pass, over all suites
+    kinds: dict[str, Figure]
+
+
 class EvaluationReport(_Frozen):
     """All figures of one model on one set of posts."""
 
@@ -109,6 +128,8 @@ class EvaluationReport(_Frozen):
     #: posts by reason to look
     reviews: dict[str, int]
     slices: tuple[SliceReport, ...]
+    #: None for a model that lacks a head
+    behaviour: BehaviourReport | None = None
 
 
 class LeftOut(_Frozen):

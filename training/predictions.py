@@ -71,6 +71,14 @@ class Predictions:
         """Number of posts."""
         return len(self.review)
 
+    def part(self, rows: slice) -> "Predictions":
+        """The predictions of some of the posts."""
+        return Predictions(
+            None if self.need is None else self.need[rows],
+            None if self.p_sentiment is None else self.p_sentiment[rows],
+            self.review[rows],
+        )
+
     @property
     def p_intent(self) -> FloatArray | None:
         """(n, 4): sums of the joint over levels."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from replyrank.training.behaviour import STEADY
 from replyrank.training.evaluate import TOP_SHARE
 from replyrank.training.evaluation_report import (
     NOT_DEFINED,
@@ -85,7 +86,8 @@ def markdown(report: Report, plots: Sequence[str] = ()) -> str:
     blocks = [*_head_of_page(report), *_beside_baselines(report), *_calibration(report)]
     for name, head in report.model.heads.items():
         blocks += _head_section(name, head)
-    blocks += [*_decisions(report.model), *_slices(report.model), *_left_out(report)]
+    blocks += [*_decisions(report.model), *_slices(report.model), *_behaviour(report)]
+    blocks += _left_out(report)
     if plots:
         blocks += ["## Plots", *(f"![{Path(plot).stem}]({plot})" for plot in plots)]
     return "\n\n".join(blocks) + "\n"
@@ -233,6 +235,44 @@ def _slices(model: EvaluationReport) -> Iterator[str]:
         ]
         yield f"## By {dimension}"
         yield table([dimension, "n", *(label for _, label in _SLICE_COLUMNS)], rows)
+
+
+def _behaviour(report: Report) -> Iterator[str]:
+    models = [m for m in (report.model, *report.baselines) if m.behaviour is not None]
+    if report.model.behaviour is None:
+        return
+    rows = [
+        [
+            suite.capability.replace("_", " "),
+            f"{suite.passed.n:,}",
+            *(percent(m.behaviour.suites[row].passed) for m in models if m.behaviour),
+            percent(suite.steady),
+        ]
+        for row, suite in enumerate(report.model.behaviour.suites)
+    ]
+    kinds = [
+        [
+            f"all of kind {kind}",
+            f"{figure.n:,}",
+            *(percent(m.behaviour.kinds[kind]) for m in models if m.behaviour),
+            NOT_DEFINED,
+        ]
+        for kind, figure in report.model.behaviour.kinds.items()
+    ]
+    yield "## Behaviour suites, cases that pass"
+    yield (
+        "What each case asks stands in `data/behaviour/README.md`. Steady: of the texts that must "
+        f"be judged alike,\nthe share whose urgency moves by less than {STEADY}. In brackets: 95 % "
+        "interval over templates."
+    )
+    yield table(["suite", "cases", *(m.name for m in models), "steady"], [*rows, *kinds])
+
+
+def percent(figure: Figure | None) -> str:
+    """``91 % [86, 95]``, or a dash where the figure is not defined."""
+    if figure is None or figure.value is None or figure.low is None or figure.high is None:
+        return NOT_DEFINED
+    return f"{100 * figure.value:.0f} % [{100 * figure.low:.0f}, {100 * figure.high:.0f}]"
 
 
 def _left_out(report: Report) -> Iterator[str]:
