@@ -33,6 +33,7 @@ from replyrank.serving.commands.problems import ProblemPrinter
 from replyrank.serving.simulation_plot import plot
 
 _REPORT: Final = "replay"
+_SUFFIXES: Final = ("md", "json", "svg")
 #: a second model stands beside if it knows so many of the first one's posts
 _ENOUGH: Final = 0.9
 
@@ -77,6 +78,8 @@ def simulate(
     TRACE gives the times and what the messages are about. Their true labels, and what the model
     says of them, are those of labelled posts of companies that its training had not seen.
     """
+    if target is not None:
+        _check_target(target, force=force)
     policy, scenarios = load_policy(policy_file), load_scenarios(scenario_file)
     if seeds is not None:
         scenarios = scenarios.model_copy(update={"seeds": seeds})
@@ -178,17 +181,21 @@ def _about(found: Replay, policy: Policy, artefact: Artefact) -> list[tuple[str,
     ]
 
 
-def _write(found: Replay, about: list[tuple[str, str]], folder: Path, *, force: bool) -> None:
+def _check_target(folder: Path, *, force: bool) -> None:
+    """Refuse a target before the work, not after it."""
     if folder.exists() and not folder.is_dir():
         message = f"{str(folder)!r} is a file; give a folder for the report"
         raise UsageError(message)
+    for suffix in _SUFFIXES:
+        if (folder / f"{_REPORT}.{suffix}").exists() and not force:
+            message = f"{str(folder)!r} holds a replay already; "
+            raise UsageError(message + "name another folder, or give --force")
+
+
+def _write(found: Replay, about: list[tuple[str, str]], folder: Path, *, force: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {
-        "md": view.markdown(found, about),
-        "json": view.as_json(found, about),
-        "svg": plot(found),
-    }
-    for suffix, content in contents.items():
+    contents = (view.markdown(found, about), view.as_json(found, about), plot(found))
+    for suffix, content in zip(_SUFFIXES, contents, strict=True):
         with Target(folder / f"{_REPORT}.{suffix}", force=force) as out:
             out.stream.write(content.encode("utf-8"))
     typer.echo(f"wrote {folder / _REPORT}.md, .json and .svg", err=True)
