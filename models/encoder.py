@@ -3,12 +3,15 @@
 Needs torch and transformers (extra ``train``); serving runs its ONNX export instead.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
 
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
 
@@ -46,9 +49,10 @@ class TriageModel(nn.Module):
         config = AutoConfig.from_pretrained(folder)
         config.hidden_dropout_prob = dropout
         config.attention_probs_dropout_prob = 0.0
-        encoder = AutoModel.from_pretrained(
-            folder, config=config, attn_implementation="eager", add_pooling_layer=False
-        )
+        with _quiet():
+            encoder = AutoModel.from_pretrained(
+                folder, config=config, attn_implementation="eager", add_pooling_layer=False
+            )
         return cls(encoder, int(config.hidden_size), dropout)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,6 +70,21 @@ class TriageModel(nn.Module):
         pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
         pooled = self.dropout(pooled)
         return self.need(pooled), self.sentiment(pooled)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bar of milliseconds, and no warning that the pooling layer we leave out is left out."""
+    level = transformers_logging.get_verbosity()
+    with_bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if with_bar:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def compatible_cells(intent: int | None, urgency: int | None) -> Tensor:

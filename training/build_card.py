@@ -1,13 +1,14 @@
 """The card of a training set: Markdown for people, every number counted from the rows."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from replyrank.data.text_key import TEXT_KEY_VERSION
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, URGENCY_LEVELS
 from replyrank.training.build_rows import BuildConfig, Row
+from replyrank.training.markdown import table
 from replyrank.training.rows import MASKED
 
 
@@ -39,7 +40,7 @@ def card(splits: Mapping[str, Sequence[Row]], summary: BuildSummary, config: Bui
         "The texts are under the licences of their corpora, most of them non-commercial: "
         "do not pass this folder on.",
         "## Splits",
-        _table(
+        table(
             ("split", "rows", "SHA-256 of the rows"),
             [(name, f"{n:,}", f"`{summary.hashes[name]}`") for name, n in summary.rows.items()],
         ),
@@ -50,7 +51,7 @@ def card(splits: Mapping[str, Sequence[Row]], summary: BuildSummary, config: Bui
             parts += [f"### {name}: {head}", _labels(rows, head, labels)]
     parts += [
         "## Left out, and why",
-        _table(
+        table(
             ("source", "reason", "rows"),
             [(source, reason, f"{n:,}") for (source, reason), n in summary.dropped.items()],
         ),
@@ -66,7 +67,7 @@ def _sources(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.company:
             companies[row.source].add(row.company)
-    return _table(
+    return table(
         ("source", "rows", "companies"),
         [(source, f"{n:,}", str(len(companies[source]))) for source, n in sorted(counts.items())],
     )
@@ -79,9 +80,4 @@ def _labels(rows: Sequence[Row], head: str, labels: Sequence[str]) -> str:
     lines = [(source, *(f"{counts[source, place]:,}" for place in places)) for source in sources]
     total = [sum(counts[source, place] for source in sources) for place in places]
     lines.append(("all", *(f"{n:,}" for n in total)))
-    return _table(("source", *labels, "not known"), lines)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---"] * len(header)
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
+    return table(("source", *labels, "not known"), lines)

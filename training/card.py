@@ -6,6 +6,7 @@ import yaml
 
 from replyrank.models.parity import Check
 from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.markdown import table
 from replyrank.training.oof import FoldFigures
 
 _INTENDED = """\
@@ -37,7 +38,7 @@ def model_card(
             f"{folds.rows:,} posts in {len(config.folds_run)} of {config.folds} folds, each "
             "predicted by a model that was trained without its company, then calibrated. The "
             "calibration was fitted on these posts.",
-            _table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
+            table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
             *_export(checks),
             "## Training data (rows)",
             _counts(counts),
@@ -69,7 +70,7 @@ def _export(checks: Sequence[Check]) -> list[str]:
         return []
     # A bar would end the cell.
     rows = [(c.name.replace("|", r"\|"), f"{c.value:.2g}", f"{c.limit:.2g}") for c in checks]
-    return ["## Export", _table(("check", "value", "limit"), rows)]
+    return ["## Export", table(("check", "value", "limit"), rows)]
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -78,9 +79,4 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> str:
         for part, sources in counts.items()
         for source, rows in sources.items()
     ]
-    return _table(("part", "source", "rows"), rows)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(("part", "source", "rows"), rows)

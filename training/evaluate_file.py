@@ -17,7 +17,7 @@ from replyrank.training.evaluate import evaluate, length_slice
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, LeftOut, Report
 from replyrank.training.labelled import LabelledOptions, LabelledPosts, read_labelled
 from replyrank.training.predictions import Predictions, predict
-from replyrank.training.report import write_report
+from replyrank.training.report import REPORT, write_report
 from replyrank.training.rows import MASKED
 
 #: name of the shipped artefact that is the linear baseline
@@ -51,6 +51,7 @@ def evaluate_file(
     policy: str | Path | None = None,
     options: EvaluateOptions | None = None,
     threads: int = 1,
+    force: bool = False,
 ) -> Report:
     """Evaluate an artefact on a labelled file and write the report.
 
@@ -66,13 +67,21 @@ def evaluate_file(
         policy: file with the policy whose index the queue figures use; None for the default.
         options: seed, resamples and what they draw.
         threads: of the models.
+        force: replace a report that stands in ``out``.
 
     Raises:
-        UsageError: if a file, the model or the policy cannot be used, or ``baseline_train``
-            has nothing but posts of ``path``.
+        UsageError: if ``out`` is a file or holds a report, if a file, the model or the policy
+            cannot be used, or ``baseline_train`` has nothing but posts of ``path``.
     """
     options = options or EvaluateOptions()
+    _check_target(Path(out), force=force)
     posts = read_labelled(path, reading)
+    if posts.left_out:
+        first = posts.left_out[0]
+        options.announce(
+            f"{len(posts.left_out):,} rows left out, the report lists them; "
+            f"line {first.line}: {first.reason}"
+        )
     train = None
     if baseline_train is not None:
         train = _training_posts(baseline_train, baseline_reading, posts)
@@ -90,6 +99,16 @@ def evaluate_file(
     options.announce("writing the report")
     write_report(report, Path(out))
     return report
+
+
+def _check_target(folder: Path, *, force: bool) -> None:
+    """Refuse a target before the work, not after it."""
+    if folder.exists() and not folder.is_dir():
+        message = f"{str(folder)!r} is a file; name a folder for the report"
+        raise UsageError(message)
+    if (folder / REPORT).exists() and not force:
+        message = f"{str(folder)!r} holds a report already; name another folder, or give --force"
+        raise UsageError(message)
 
 
 def evaluate_posts(

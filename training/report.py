@@ -62,6 +62,10 @@ _SLICE_COLUMNS: Final = (
 )
 
 
+#: the report as data
+REPORT: Final = "report.json"
+
+
 def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
     """Write ``report.json``, ``report.md`` and ``plots/*.svg``; returns what was written.
 
@@ -69,7 +73,7 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     plots = write_plots(report, folder / "plots")
-    json_file, text_file = folder / "report.json", folder / "report.md"
+    json_file, text_file = folder / REPORT, folder / "report.md"
     json_file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     names = [plot.relative_to(folder).as_posix() for plot in plots]
     text_file.write_text(markdown(report, names), encoding="utf-8")

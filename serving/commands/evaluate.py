@@ -38,6 +38,7 @@ def evaluate(
     resamples: Annotated[int, typer.Option(min=1, help="Resamples of the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     threads: options.Threads = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a report in DIR.")] = False,
 ) -> None:
     """Measure a model on labelled posts, beside baselines, with 95 % intervals.
 
@@ -66,5 +67,6 @@ def evaluate(
                 announce=lambda line: typer.echo(line, err=True),
             ),
             threads=threads or 1,
+            force=force,
         )
     typer.echo(target / "report.md")

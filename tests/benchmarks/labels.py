@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from replyrank.data.labels import LabelRow, read_control_labels, read_labels
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS
-from tests.benchmarks.reporting import table, write
+from replyrank.training.markdown import table
+from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.labels"
 

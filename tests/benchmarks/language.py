@@ -12,7 +12,8 @@ from replyrank.data.corpora import corpora_root, joined_posts
 from replyrank.data.splits import Split, split_of
 from replyrank.models.find import find_artefact
 from replyrank.models.language import english_margin
-from tests.benchmarks.reporting import table, write
+from replyrank.training.markdown import table
+from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.language"
 _MARGINS: Final = (0.0, 1.0, 2.0, 3.0, 3.5, 3.75, 4.0, 5.0)

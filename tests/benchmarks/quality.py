@@ -10,7 +10,8 @@ from replyrank.models import load_scorer
 from replyrank.models.cpus import available_cpus
 from replyrank.training.evaluate_file import EvaluateOptions, evaluate_file
 from replyrank.training.labelled import LabelledOptions
-from tests.benchmarks.reporting import REPORTS, table, write
+from replyrank.training.markdown import table
+from tests.benchmarks.reporting import REPORTS, write
 from tests.benchmarks.tweeteval import macro_recall_of
 
 _COMMAND: Final = "python -m tests.benchmarks.quality"

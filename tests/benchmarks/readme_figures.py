@@ -8,7 +8,8 @@ import json
 import statistics
 from typing import Any, Final
 
-from tests.benchmarks.reporting import REPORTS, table
+from replyrank.training.markdown import table
+from tests.benchmarks.reporting import REPORTS
 
 #: label, part of the report, key, figure
 _QUALITY: Final = (

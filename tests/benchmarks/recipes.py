@@ -20,10 +20,11 @@ from replyrank.models.parity import OnnxGraph, by_length
 from replyrank.training.build import build_dataset
 from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.config import TrainConfig, load_config
+from replyrank.training.markdown import table
 from replyrank.training.material import load_material, load_split
 from replyrank.training.oof import fold_figures
 from replyrank.training.train import TrainingRun
-from tests.benchmarks.reporting import table, write
+from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.recipes"
 _CONFIGS: Final = Path("training/configs")

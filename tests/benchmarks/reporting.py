@@ -41,12 +41,6 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     return f"{middle:,.{digits}f} ({min(values):,.{digits}f}-{max(values):,.{digits}f})"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [list(header), ["---"] * len(header), *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def write(name: str, facts: Mapping[str, Any], body: str, command: str) -> None:
     """Write ``reports/<name>.json`` and ``.md``; the command that makes them stands in both."""
     about = machine()

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from replyrank.data.corpora import read_corpus
-from tests.benchmarks.reporting import spread, table, write
+from replyrank.training.markdown import table
+from tests.benchmarks.reporting import spread, write
 
 _COMMAND: Final = "python -m tests.benchmarks.speed"
 _ROWS: Final = 5_000

@@ -130,10 +130,26 @@ def test_a_report_beside_all_baselines(tmp_path: Path) -> None:
     assert left_out.reason.startswith("intent 'question'")
     assert report.model.resampled == "companies"
     assert any("TF-IDF" in line for line in said)
+    assert said[0].startswith("1 rows left out, the report lists them; line 122: intent 'question'")
     out = tmp_path / "out"
     assert Report.model_validate_json((out / "report.json").read_text(encoding="utf-8")) == report
     assert "| intent macro-F1" in (out / "report.md").read_text(encoding="utf-8")
     assert len(list((out / "plots").glob("*.svg"))) == 10
+
+
+@pytest.mark.usefixtures("models")
+def test_a_report_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    posts, out = write_posts(tmp_path / "test.csv", range(60)), tmp_path / "out"
+    options = EvaluateOptions(resamples=20)
+    evaluate_file(None, posts, out, options=options)
+    before = (out / "report.json").read_bytes()
+    with pytest.raises(UsageError, match=r"holds a report already; .* --force"):
+        evaluate_file("other", posts, out, options=options)
+    assert (out / "report.json").read_bytes() == before
+    evaluate_file("other", posts, out, options=options, force=True)
+    assert (out / "report.json").read_bytes() != before
+    with pytest.raises(UsageError, match=r"is a file; name a folder"):
+        evaluate_file(None, posts, posts, options=options)
 
 
 @pytest.mark.usefixtures("models")
