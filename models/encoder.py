@@ -3,7 +3,7 @@
 Needs torch and transformers (extra ``train``); serving runs its ONNX export instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -73,7 +73,7 @@ class TriageModel(nn.Module):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """No bar of milliseconds, and no warning that the pooling layer we leave out is left out."""
     level = transformers_logging.get_verbosity()
     with_bar = transformers_logging.is_progress_bar_enabled()

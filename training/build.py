@@ -8,8 +8,9 @@ gate         posts of the gate companies; only the gate reads them
 test         the test posts; only ``evaluate`` reads them
 auxiliary    posts of corpora with labels of their own, mapped to ours, the rest masked (-1)
 
-No text of ``test`` or ``gate``, nor of TweetEval's sentiment test, has a near-copy in
-``posts_train`` or ``posts_added``; no labelled post, of any split, has one in ``auxiliary``.
+No text of ``test`` or ``gate``, of the behaviour suites or of TweetEval's sentiment test has a
+near-copy in ``posts_train`` or ``posts_added``; no labelled post, of any split, nor any of these
+texts has one in ``auxiliary``.
 """
 
 import hashlib

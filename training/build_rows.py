@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from replyrank.data.behaviour import load_cases
 from replyrank.data.companies import company_of
 from replyrank.data.corpora import (
     MEASURED_ONLY,
@@ -92,8 +93,9 @@ class RowSelection:
         self._config = config
         #: (source, reason) -> rows that were left out
         self.dropped: Counter[tuple[str, str]] = Counter()
-        self._measured = tuple(
-            post.text for name in sorted(MEASURED_ONLY) for post in read_corpus(name, root)
+        self._measured = (
+            *(post.text for name in sorted(MEASURED_ONLY) for post in read_corpus(name, root)),
+            *(text for case in load_cases() for text in case.texts),
         )
         #: every text that no auxiliary post may copy
         self._protected: tuple[str, ...] = self._measured

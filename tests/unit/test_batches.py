@@ -79,7 +79,8 @@ def test_label_cells_agree_with_the_labels() -> None:
 
 
 def test_brand_swaps_change_tokens_and_not_the_given_texts() -> None:
-    rows = TokenisedRows(_row("Delta is bad"), tiny_tokenizer())
+    texts = tuple(f"{name} is bad" for name in ("Delta", "Spotify", "Walmart", "Verizon"))
+    rows = TokenisedRows(TrainingRows.concatenate([_row(text) for text in texts]), tiny_tokenizer())
     before = list(rows.tokens)
     rows.swap_brands(1.0, seed=3)
     after = list(rows.tokens)
@@ -88,4 +89,4 @@ def test_brand_swaps_change_tokens_and_not_the_given_texts() -> None:
     assert rows.tokens == after
     rows.swap_brands(0.0, seed=3)
     assert rows.tokens == before
-    assert rows.rows.texts == ("Delta is bad",)
+    assert rows.rows.texts == texts
