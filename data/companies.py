@@ -3,7 +3,8 @@
 The table ``companies.csv`` (alias, company, industry, in_text) is the one place that knows. An
 alias is lower case, without ``@``, its spaces written ``_``. ``in_text`` says whether it names
 the company in running text as well, and in which letters: ``any``; ``capital`` for names that
-are words too ("target"), which must begin with one; ``capitals`` for short ones ("HP").
+are words too ("target"), every word of which must begin with one; ``capitals`` for short ones
+("HP"). Names that are mostly something else ("three", "united", "visa") have none.
 """
 
 import csv
@@ -16,6 +17,7 @@ from importlib import resources
 from io import StringIO
 from typing import Final
 
+_BETWEEN_WORDS: Final = re.compile(r"[ -]")
 _HANDLE: Final = re.compile(r"(?<![\w@])@\s?(\w+)")
 
 
@@ -30,7 +32,8 @@ class Letters(StrEnum):
         """Whether ``written``, an alias in some letters, is the name and not a common word."""
         if self is Letters.CAPITALS:
             return written.isupper()
-        return self is Letters.ANY or written[:1].isupper()
+        words = _BETWEEN_WORDS.split(written)
+        return self is Letters.ANY or all(word[:1].isupper() for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,17 @@ def names_in(text: str) -> Iterator[NameInText]:
             yield NameInText(match.start(), match.end(), company.name)
 
 
+def companies_addressed(text: str) -> frozenset[str]:
+    """The companies whose ``@handle`` stands in ``text``."""
+    if "@" not in text:
+        return frozenset()
+    found = (company_of(handle) for handle in _HANDLE.findall(text))
+    return frozenset(company for company in found if company)
+
+
 def companies_mentioned(text: str) -> frozenset[str]:
     """The companies whose ``@handle`` or name stands in ``text``."""
-    named = {name.company for name in names_in(text)}
-    if "@" in text:
-        found = (company_of(handle) for handle in _HANDLE.findall(text))
-        named.update(company for company in found if company)
-    return frozenset(named)
+    return companies_addressed(text) | {name.company for name in names_in(text)}
 
 
 def industry_of(company: str) -> str | None:
@@ -118,7 +125,7 @@ def _names() -> re.Pattern[str]:
         (alias for alias, company in _table().items() if company.letters), key=len, reverse=True
     )
     forms = (re.escape(alias).replace("_", "[ -]").replace("'", "['\u2019]") for alias in written)
-    return re.compile(rf"(?<!\w)(?<!\w@)(?:{'|'.join(forms)})(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<![\w@/])(?:{'|'.join(forms)})(?!\w)", re.IGNORECASE)
 
 
 def _alias_written(name: str) -> str:

@@ -34,19 +34,20 @@ def swap_brands(
     """
     rng = np.random.default_rng(seed)
     drawn = rng.random(len(texts))
-    forms = list(names.values())
     return [
-        _swap(text, forms, rng) if forms and value < chance else text
+        _swap(text, names, rng) if names and value < chance else text
         for text, value in zip(texts, drawn, strict=True)
     ]
 
 
-def _swap(text: str, forms: Sequence[str], rng: np.random.Generator) -> str:
-    new: dict[str, str] = {}
+def _swap(text: str, names: Mapping[str, str], rng: np.random.Generator) -> str:
+    forms, new = list(names.values()), dict[str, str]()
     parts, end = [], 0
     for name in names_in(text):
         old = text[name.start : name.end]
         other = new.setdefault(name.company, forms[int(rng.integers(len(forms)))])
-        parts += [text[end : name.start], other.upper() if old.isupper() else other]
+        # Some names are always in capitals; only of others are they loud.
+        is_loud = old.isupper() and not names.get(name.company, "").isupper()
+        parts += [text[end : name.start], other.upper() if is_loud else other]
         end = name.end
     return "".join([*parts, text[end:]])

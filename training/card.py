@@ -36,8 +36,8 @@ def model_card(
             _INTENDED,
             "## Figures on companies never seen",
             f"{folds.rows:,} posts in {len(config.folds_run)} of {config.folds} folds, each "
-            "predicted by a model that was trained without its company, then calibrated. The "
-            "calibration was fitted on these posts.",
+            "predicted by a model that was trained without its company, and judged by a "
+            "calibration and thresholds that were fitted without it.",
             table(("figure", "value"), [(key, f"{value:.3f}") for key, value in folds.figures]),
             *_export(checks),
             "## Training data (rows)",

@@ -47,7 +47,7 @@ class DecisionConfig(_Frozen):
     """How the thresholds are chosen, out of fold."""
 
     #: share of the support requests that the threshold of ``support_request`` must find
-    support_recall: Share = 0.95
+    support_recall: Annotated[float, Field(gt=0, le=1)] = 0.95
     #: share of the posts that ``low_confidence`` may send to a person
     review_share: Share = 0.14
     #: log-probability by which another language must beat English for the review ``language``

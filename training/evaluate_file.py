@@ -76,15 +76,11 @@ def evaluate_file(
     options = options or EvaluateOptions()
     _check_target(Path(out), force=force)
     posts = read_labelled(path, reading)
-    if posts.left_out:
-        first = posts.left_out[0]
-        options.announce(
-            f"{len(posts.left_out):,} rows left out, the report lists them; "
-            f"line {first.line}: {first.reason}"
-        )
+    _tell_left_out(Path(path).name, posts, options)
     train = None
     if baseline_train is not None:
         train = _training_posts(baseline_train, baseline_reading, posts)
+        _tell_left_out(Path(baseline_train).name, train, options)
     scorer = load_scorer(model, threads=threads)
     report = evaluate_posts(
         scorer,
@@ -99,6 +95,15 @@ def evaluate_file(
     options.announce("writing the report")
     write_report(report, Path(out))
     return report
+
+
+def _tell_left_out(file: str, posts: LabelledPosts, options: EvaluateOptions) -> None:
+    if posts.left_out:
+        first = posts.left_out[0]
+        options.announce(
+            f"{file}: {len(posts.left_out):,} rows left out, the report lists them; "
+            f"line {first.line}: {first.reason}"
+        )
 
 
 def _check_target(folder: Path, *, force: bool) -> None:

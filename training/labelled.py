@@ -9,7 +9,12 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from replyrank.data.companies import companies_mentioned, company_of, normalise_alias
+from replyrank.data.companies import (
+    companies_addressed,
+    companies_mentioned,
+    company_of,
+    normalise_alias,
+)
 from replyrank.data.errors import UsageError
 from replyrank.data.messages import Labels
 from replyrank.data.readers import BadRow, ReadOptions, Record, Source, open_source
@@ -26,12 +31,6 @@ from replyrank.training.rows import TrainingRows
 
 #: what a label column is called, unless the user names another
 LABEL_COLUMNS: Final = ("intent", "urgency", "sentiment")
-
-#: other names, looked for first: in a file that was scored, and whose labels a person then
-#: corrected, ``urgency`` and ``sentiment`` hold numbers and the labels stand beside them
-_SCORED_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {"urgency": "urgency_level", "sentiment": "sentiment_label"}
-)
 
 _OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 _SHOWN: Final = 60
@@ -109,8 +108,7 @@ def read_labelled(path: str | Path, options: LabelledOptions | None = None) -> L
 
     A label may be empty: the post is then left out of that label's figures. A row whose
     label is wrong, that has no label at all or no text, is left out and reported by line.
-    Urgency is 0 to 3 or none, low, high, critical. Labels are read from ``intent``,
-    ``urgency_level`` or else ``urgency``, and ``sentiment_label`` or else ``sentiment``.
+    Urgency is 0 to 3 or none, low, high, critical.
 
     Raises:
         UsageError: if the file cannot be read, has no text or no label column, or no usable
@@ -147,11 +145,8 @@ def _find_columns(source: Source, options: LabelledOptions) -> _Columns:
     chosen = options.label_columns
     labels: dict[str, str] = {}
     for label in LABEL_COLUMNS:
-        found, wanted = None, chosen.get(label, label)
-        if label not in chosen and label in _SCORED_NAMES:
-            found = by_normal.get(normal_name(_SCORED_NAMES[label]))
-        if found is None:
-            found = wanted if wanted in source.columns else by_normal.get(normal_name(wanted))
+        wanted = chosen.get(label, label)
+        found = wanted if wanted in source.columns else by_normal.get(normal_name(wanted))
         if found is not None:
             labels[label] = found
         elif label in chosen:
@@ -221,7 +216,7 @@ def _company(brand: str | None, text: str) -> str | None:
     if brand:
         # A brand that the table does not have is taken for a company of that name.
         return company_of(brand) or normalise_alias(brand)
-    mentioned = companies_mentioned(text)
+    mentioned = companies_addressed(text) or companies_mentioned(text)
     return next(iter(mentioned)) if len(mentioned) == 1 else None
 
 

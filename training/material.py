@@ -67,14 +67,16 @@ class Material:
         return TrainingRows.concatenate([self.posts.take(rows), kept])
 
     def fingerprint(self) -> str:
-        """SHA-256 of all rows: two materials that train alike have the same."""
+        """SHA-256 of all that decides what trains where: rows, companies, folds."""
         digest = hashlib.sha256()
         for rows in (self.posts, self.companions, self.auxiliary):
             labels = zip(rows.intent, rows.urgency, rows.sentiment, strict=True)
             for text, known in zip(rows.texts, labels, strict=True):
                 row = json.dumps([text, *map(int, known)])
                 digest.update(f"{row}\n".encode("ascii"))
-        digest.update(json.dumps(self.folds).encode("ascii"))
+        aside = [sorted(companies_of(place.company, place.text)) for place in self.companion_places]
+        own = [sorted(companies_of(place.company, place.text)) for place in self.places]
+        digest.update(json.dumps([self.folds, own, aside]).encode("ascii"))
         return digest.hexdigest()
 
     def all_training(self) -> TrainingRows:
@@ -106,7 +108,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
 
     splits: Any = load_from_disk(str(dataset))
     posts, others = _wanted(splits, config, dataset)
-    added = _added(splits, config)
+    added = _added(splits, config, dataset)
     first = [
         row
         for row in others
@@ -159,8 +161,15 @@ def _wanted(
     return posts, others
 
 
-def _added(splits: Any, config: TrainConfig | FallbackConfig) -> list[Mapping[str, Any]]:
-    return _of_sources(splits.get(_ADDED, ()), config) if config.added_posts else []
+def _added(
+    splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
+) -> list[Mapping[str, Any]]:
+    if not config.added_posts:
+        return []
+    if _ADDED not in splits:
+        message = f"{dataset} has no added posts, which the config asks for; build it anew"
+        raise UsageError(message)
+    return _of_sources(splits[_ADDED], config)
 
 
 def _of_sources(

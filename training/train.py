@@ -26,7 +26,7 @@ from replyrank.data.errors import UsageError
 from replyrank.models.artefact import TOKENIZER
 from replyrank.models.config import ModelKind
 from replyrank.models.encoder import TriageModel, encoder_folder
-from replyrank.models.parity import OnnxGraph, by_length, require
+from replyrank.models.parity import Check, OnnxGraph, by_length, require
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import model_card
 from replyrank.training.config import StageConfig, TrainConfig
@@ -80,7 +80,12 @@ class TrainingRun:
         work.mkdir(parents=True, exist_ok=True)
 
     def plan(self) -> Plan:
-        """Count the rows of every stage and time a few updates of the real model."""
+        """Count the rows of every stage and time a few updates of the real model.
+
+        Raises:
+            UsageError: if the work folder holds the results of something else.
+        """
+        self._check_claim()
         config, material = self.config, self.material
         stages = [
             (f"fold-{fold + 1}", "posts stage without fold", material.fold_training(fold))
@@ -101,8 +106,11 @@ class TrainingRun:
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
         folds = self.fold_logits()
+        # Before the longest stage: an export that costs too much need not wait for it.
+        checks = unseen_checks(folds, self.material.posts, self.config.seed)
+        require(checks)
         model = self.posts_stage("final", self.material.all_training())
-        return self.release(model, folds, out, name)
+        return self.release(model, folds, checks, out, name)
 
     def auxiliary_stage(self) -> TriageModel:
         """The encoder after the general corpora; fresh from its maker if there is no such stage."""
@@ -144,14 +152,18 @@ class TrainingRun:
         return tokenise(self.tokenizer, texts, self.prepare)
 
     def release(
-        self, model: TriageModel, folds: Sequence[FoldLogits], out: Path, name: str
+        self,
+        model: TriageModel,
+        folds: Sequence[FoldLogits],
+        fold_checks: Sequence[Check],
+        out: Path,
+        name: str,
     ) -> Path:
         """Export, check and write the artefact."""
         training = self.material.all_training()
         graphs = self.quantise(model, "final", training)
         _, compared = self._measured(training)
-        checks = gate_checks(model, graphs, self.tokenise(compared))
-        checks += unseen_checks(folds, self.material.posts, self.config.seed)
+        checks = [*gate_checks(model, graphs, self.tokenise(compared)), *fold_checks]
         require(checks)
         oof = self.out_of_fold(folds)
         config, figures = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
@@ -200,16 +212,26 @@ class TrainingRun:
 
     def _claim(self) -> None:
         """Keep the results of one config and data from being taken for those of another."""
-        facts = {"config": self.config.model_dump(mode="json"), "rows": self.material.fingerprint()}
-        path, wanted = self.work / _CONFIG, json.dumps(facts | {"cleaning": CLEANING_VERSION})
-        if not path.exists():
-            path.write_text(f"{wanted}\n", encoding="utf-8")
-        elif path.read_text(encoding="utf-8").strip() != wanted:
+        path, wanted = self._check_claim()
+        path.write_text(f"{wanted}\n", encoding="utf-8")
+
+    def _check_claim(self) -> tuple[Path, str]:
+        """The file that names what the work folder's results are of, and what it must say."""
+        # The name and the decisions play their part when all is trained.
+        config = self.config.model_dump(mode="json", exclude={"name", "decisions"})
+        facts = {
+            "config": config,
+            "rows": self.material.fingerprint(),
+            "cleaning": CLEANING_VERSION,
+        }
+        path, wanted = self.work / _CONFIG, json.dumps(facts)
+        if path.exists() and path.read_text(encoding="utf-8").strip() != wanted:
             message = (
                 f"{self.work} holds the results of another config, training set or cleaning "
                 f"({path}); name another folder with --work, or remove this one"
             )
             raise UsageError(message)
+        return path, wanted
 
     def _planned(
         self, name: str, what: str, rows: TrainingRows, stage: StageConfig, speed: float

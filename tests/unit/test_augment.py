@@ -9,9 +9,8 @@ NAMES = {"delta": "Delta", "spotify": "Spotify", "us_bank": "US Bank"}
 
 
 def test_names_are_those_of_the_texts_as_they_are_mostly_written() -> None:
-    texts = ["Spotify and SPOTIFY", "my Spotify", "T-Mobile", "a target of mine", "@EE"]
-    # A handle is a name as well where it is written like one.
-    assert written_names(texts) == {"ee": "EE", "spotify": "Spotify", "t_mobile_us": "T-Mobile"}
+    texts = ["Spotify and SPOTIFY", "my Spotify", "T-Mobile", "a target of mine", "@Delta"]
+    assert written_names(texts) == {"spotify": "Spotify", "t_mobile_us": "T-Mobile"}
     assert written_names([]) == {}
 
 
@@ -19,6 +18,17 @@ def test_one_name_becomes_one_other_within_a_text() -> None:
     (swapped,) = swap_brands([POST], {"spotify": "Spotify"}, 1.0, seed=3)
     # In capitals where it was; the common word stays.
     assert swapped == POST.replace("Delta", "Spotify").replace("DELTA", "SPOTIFY")
+
+
+def test_a_name_that_is_always_in_capitals_is_not_loud() -> None:
+    names = {"hp": "HP", "spotify": "Spotify"}
+    swapped = set(swap_brands(["HP is slow"] * 50, names, 1.0, seed=3))
+    assert swapped == {"HP is slow", "Spotify is slow"}
+
+
+def test_handles_and_links_stay() -> None:
+    texts = ["@Delta why", "see http://x.example/delta-air or /Delta"]
+    assert swap_brands(texts, NAMES, 1.0, seed=1) == texts
 
 
 def test_only_the_given_names_come_in() -> None:

@@ -77,17 +77,6 @@ def test_a_split_and_other_names_of_columns(tmp_path: Path) -> None:
     assert posts.rows.sentiment.tolist() == [0, MASKED]
 
 
-def test_the_labels_of_a_scored_file_stand_beside_its_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "scored.csv"
-    path.write_text(
-        "text,intent,urgency,urgency_level,sentiment,Sentiment_Label\n"
-        "where is it,support_request,0.83,high,-0.4,negative\n",
-        encoding="utf-8",
-    )
-    rows = read_labelled(path).rows
-    assert (rows.intent.tolist(), rows.urgency.tolist(), rows.sentiment.tolist()) == ([0], [2], [0])
-
-
 def test_companies_by_brand_or_by_the_one_that_is_mentioned(tmp_path: Path) -> None:
     content = "text,intent,brand\nHi,chatter,@Delta\nHi @delta,chatter,\nHi,chatter,Corner Shop\n"
     content += "Hi @delta and @united,chatter,\n"

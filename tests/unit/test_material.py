@@ -104,6 +104,9 @@ def test_added_posts_train_and_are_not_measured(tmp_path: Path) -> None:
     assert material.all_training().texts[len(POSTS) :] == tuple(texts)
     assert material.counts["added posts"] == {"toy": 3}
     assert load_material(_config(), folder).companions.texts == ()
+    older = write_dataset(tmp_path / "older", posts_train=POSTS)
+    with pytest.raises(UsageError, match="has no added posts, which the config asks for"):
+        load_material(_config(added_posts=True), older)
 
 
 def test_the_first_stage_has_nothing_to_do_with_companies(tmp_path: Path) -> None:
