@@ -73,7 +73,7 @@ def company_of(alias: str | None) -> str | None:
 
 
 def names_in(text: str) -> Iterator[NameInText]:
-    """The names of companies in running text, from left to right; handles are not among them."""
+    """The names of companies in running text, left to right; none in handles or after a slash."""
     table = _table()
     for match in _names().finditer(text):
         company = table[_alias_written(match.group())]

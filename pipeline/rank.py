@@ -77,7 +77,8 @@ def rank(
         scores: their n scores, in the same order.
         policy: the numbers.
         now: the time to rank at, with a time zone; without it the clock.
-        replay: rank at the latest ``created_at`` instead of the clock.
+        replay: rank at the latest ``created_at`` instead of the clock; one that the clock has
+            not reached counts only where all are such.
         priors: (16,), the need priors of the model that scored (``config.priors.need``); they
             weigh the evidence of follow-ups. Without them the policy's shares do.
 
@@ -168,7 +169,10 @@ def _moment(messages: Sequence[Message], now: datetime | None, *, replay: bool) 
         if messages and not times:
             message = "replay needs a created_at, and no message has one; give a time instead"
             raise UsageError(message)
-        return max(times, default=datetime.now(UTC))
+        clock = datetime.now(UTC)
+        # One mistyped year must not make all the others old.
+        past = [time for time in times if time <= clock]
+        return max(past or times, default=clock)
     if now is None:
         return datetime.now(UTC)
     if now.tzinfo is None:

@@ -22,9 +22,11 @@ from replyrank.data.corpora import (
 from replyrank.data.labels import LabelRow, read_added_labels, read_labels
 from replyrank.data.messages import Labels
 from replyrank.data.near_copies import NearCopyGuard, normalise
+from replyrank.data.samples.load import load_samples
 from replyrank.data.splits import Split, companies_of, gate_companies, split_of
 from replyrank.data.text_key import text_key
-from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS
+from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, Channel
+from replyrank.data.written import WRITTEN, load_written
 from replyrank.models.language import detect
 from replyrank.training.rows import MASKED
 
@@ -96,6 +98,7 @@ class RowSelection:
         self._measured = (
             *(post.text for name in sorted(MEASURED_ONLY) for post in read_corpus(name, root)),
             *(text for case in load_cases() for text in case.texts),
+            *(sample.message.text for sample in load_samples()),
         )
         #: every text that no auxiliary post may copy
         self._protected: tuple[str, ...] = self._measured
@@ -106,25 +109,29 @@ class RowSelection:
         Of a copy in two splits the one in ``test`` stays, else the one in ``gate``, else the
         one in ``posts_train``.
         """
-        sides: dict[Split, list[LabelledPost]] = {split: [] for split in Split}
+        sides: dict[Split, list[Row]] = {split: [] for split in Split}
         for post in self._joined(read_labels()):
-            sides[split_of(post)].append(post)
-        added = self._joined(read_added_labels())
+            sides[split_of(post)].append(_labelled_row(post))
         self._drop(sides[Split.EXCLUDED], "labelled: names a gate company")
         test = sides[Split.TEST]
-        gate = self._without(sides[Split.GATE], test, "gate: near-copy of test")
-        train = self._without(sides[Split.TRAIN], test, "labelled: near-copy of test")
-        train = self._without(train, gate, "labelled: near-copy of gate")
-        train = self._without_measured(train, "labelled: near-copy of a measured text")
-        kept = [post for post in added if split_of(post) is Split.TRAIN]
-        self._drop(
-            [post for post in added if split_of(post) is not Split.TRAIN],
-            "added: of a gate company, or names one",
-        )
-        kept = self._without(kept, [*test, *gate, *train], "added: near-copy of a labelled post")
-        kept = self._without_measured(kept, "added: near-copy of a measured text")
-        splits = {"posts_train": train, "posts_added": kept, "gate": gate, "test": test}
-        return {name: list(map(self._labelled_row, posts)) for name, posts in splits.items()}
+        gate = self._without(sides[Split.GATE], _texts(test), "gate: near-copy of test")
+        train = self._without(sides[Split.TRAIN], _texts(test), "labelled: near-copy of test")
+        train = self._without(train, _texts(gate), "labelled: near-copy of gate")
+        train = self._without(train, self._measured, "labelled: near-copy of a measured text")
+        added = self._added(_texts([*test, *gate, *train]))
+        return {"posts_train": train, "posts_added": added, "gate": gate, "test": test}
+
+    def _added(self, labelled: Sequence[str]) -> list[Row]:
+        """Public posts that were labelled to train on, and posts that were written for it."""
+        rows: list[Row] = []
+        for post in self._joined(read_added_labels()):
+            if split_of(post) is Split.TRAIN:
+                rows.append(_labelled_row(post))
+            else:
+                self.dropped[post.source, "added: of a gate company, or names one"] += 1
+        rows += [_row(WRITTEN, post.text, post.labels, post.channel) for post in load_written()]
+        rows = self._without(rows, labelled, "added: near-copy of a labelled post")
+        return self._without(rows, self._measured, "added: near-copy of a measured text")
 
     def auxiliary(self) -> list[Row]:
         """The posts of the auxiliary corpora, without copies of any labelled or measured text.
@@ -154,26 +161,13 @@ class RowSelection:
         self._protected += tuple(training_text(post) for post in posts)
         return posts
 
-    def _without(
-        self, posts: Sequence[LabelledPost], others: Sequence[LabelledPost], reason: str
-    ) -> list[LabelledPost]:
-        return self._guarded(posts, [training_text(post) for post in others], reason)
+    def _without(self, rows: Sequence[Row], texts: Sequence[str], reason: str) -> list[Row]:
+        kept = set(NearCopyGuard(texts).filter(row.text for row in rows))
+        self._drop([row for place, row in enumerate(rows) if place not in kept], reason)
+        return [row for place, row in enumerate(rows) if place in kept]
 
-    def _without_measured(self, posts: Sequence[LabelledPost], reason: str) -> list[LabelledPost]:
-        return self._guarded(posts, self._measured, reason)
-
-    def _guarded(
-        self, posts: Sequence[LabelledPost], texts: Sequence[str], reason: str
-    ) -> list[LabelledPost]:
-        kept = set(NearCopyGuard(texts).filter(training_text(post) for post in posts))
-        self._drop([post for row, post in enumerate(posts) if row not in kept], reason)
-        return [post for row, post in enumerate(posts) if row in kept]
-
-    def _drop(self, posts: Sequence[LabelledPost], reason: str) -> None:
-        self.dropped.update((post.source, reason) for post in posts)
-
-    def _labelled_row(self, post: LabelledPost) -> Row:
-        return self._row(post, training_text(post), post.labels, post.company)
+    def _drop(self, rows: Sequence[Row], reason: str) -> None:
+        self.dropped.update((row.source, reason) for row in rows)
 
     def _usable(self, name: str) -> Iterator[Row]:
         """The posts of a corpus that have text, a label, and nothing to do with the gate."""
@@ -188,27 +182,44 @@ class RowSelection:
             elif companies_of(company, post.text) & gate_companies():
                 self.dropped[name, "of a gate company, or names one"] += 1
             else:
-                yield self._row(post, post.text, labels, company)
+                yield _row(name, post.text, labels, post.channel, company)
 
     def _labels(self, post: CorpusPost) -> Labels:
         if post.source not in self._config.optional or "label" not in post.native:
             return post.labels
         return labels_of(post.source, *post.native["label"].split("+"), optional=True)
 
-    def _row(
-        self, post: LabelledPost | CorpusPost, text: str, labels: Labels, company: str | None
-    ) -> Row:
-        intent, sentiment = labels.intent, labels.sentiment
-        return Row(
-            source=post.source,
-            key=text_key(post.text),
-            text=text,
-            intent=MASKED if intent is None else INTENTS.index(intent),
-            urgency=MASKED if labels.urgency is None else labels.urgency.value,
-            sentiment=MASKED if sentiment is None else SENTIMENT_LABELS.index(sentiment),
-            company=company or "",
-            channel=post.channel or "",
-        )
+
+def _labelled_row(post: LabelledPost) -> Row:
+    text = training_text(post)
+    return _row(post.source, text, post.labels, post.channel, post.company, original=post.text)
+
+
+def _row(
+    source: str,
+    text: str,
+    labels: Labels,
+    channel: Channel | None,
+    company: str | None = None,
+    *,
+    original: str | None = None,
+) -> Row:
+    """One row; ``original`` is the text as its corpus has it, where that is another."""
+    intent, sentiment = labels.intent, labels.sentiment
+    return Row(
+        source=source,
+        key=text_key(text if original is None else original),
+        text=text,
+        intent=MASKED if intent is None else INTENTS.index(intent),
+        urgency=MASKED if labels.urgency is None else labels.urgency.value,
+        sentiment=MASKED if sentiment is None else SENTIMENT_LABELS.index(sentiment),
+        company=company or "",
+        channel=channel or "",
+    )
+
+
+def _texts(rows: Sequence[Row]) -> list[str]:
+    return [row.text for row in rows]
 
 
 def _copy(text: str, seen: set[str], guard: NearCopyGuard) -> str:

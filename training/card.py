@@ -1,11 +1,13 @@
 """The card of a model: what it is, what it was made of, how it does, where not to use it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import yaml
 
 from replyrank.models.parity import Check
 from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.licence import commercial_use, weights_licence
 from replyrank.training.markdown import table
 from replyrank.training.oof import FoldFigures
 
@@ -18,6 +20,35 @@ _LIMITS = """\
 The labels were made under one written guideline; a team that sees urgency otherwise should
 retrain on its own corrections. Brands never seen cost accuracy: the figures above are of
 such brands. Sarcasm and problems retold for others are the commonest errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What an artefact says of itself in prose."""
+
+    card: str
+    licence: str
+
+
+def papers(
+    name: str,
+    config: TrainConfig | FallbackConfig,
+    counts: Mapping[str, Mapping[str, int]],
+    folds: FoldFigures,
+    checks: Sequence[Check],
+) -> Papers:
+    """The card of a model, and the licence of its weights.
+
+    Args:
+        name: of the artefact.
+        config: of the run that made it.
+        counts: rows by part of the training data and source.
+        folds: figures on companies never seen.
+        checks: of the export; none for a model that is not exported.
+    """
+    return Papers(
+        model_card(name, config, counts, folds, checks), weights_licence(_sources(counts))
+    )
 
 
 def model_card(
@@ -42,14 +73,23 @@ def model_card(
             *_export(checks),
             "## Training data (rows)",
             _counts(counts),
-            "The texts are public posts; they are not part of this artefact. Several of the "
-            "sources are for non-commercial use or state no licence: see LICENSE-WEIGHTS.md.",
+            f"The texts are not part of this artefact. {_terms(counts)}: see LICENSE-WEIGHTS.md.",
             "## Limits",
             _LIMITS,
             "## Config",
             f"```yaml\n{yaml.safe_dump(config.model_dump(mode='json'), sort_keys=False)}```\n",
         ]
     )
+
+
+def _sources(counts: Mapping[str, Mapping[str, int]]) -> set[str]:
+    return {source for sources in counts.values() for source in sources}
+
+
+def _terms(counts: Mapping[str, Mapping[str, int]]) -> str:
+    if commercial_use(_sources(counts)):
+        return "All sources allow commercial use"
+    return "Several of the sources are for non-commercial use or state no licence"
 
 
 def _what(config: TrainConfig | FallbackConfig) -> str:

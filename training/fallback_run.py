@@ -9,7 +9,7 @@ from replyrank.data.cleaning import clean
 from replyrank.models.artefact import WEIGHTS
 from replyrank.models.config import ModelKind
 from replyrank.models.linear import LinearWeights, linear_logits, save_weights
-from replyrank.training.card import model_card
+from replyrank.training.card import papers
 from replyrank.training.config import FallbackConfig
 from replyrank.training.fallback import fit_linear
 from replyrank.training.material import Material
@@ -35,13 +35,13 @@ class FallbackRun:
         oof = self.out_of_fold()
         config, figures = fit_config(oof, self.config, name, ModelKind.LINEAR)
         weights = self._fit(self.material.all_training())
-        card = model_card(name, self.config, self.material.counts, figures, ())
+        described = papers(name, self.config, self.material.counts, figures, ())
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out) as place:
             folder = Path(place) / name
             folder.mkdir()
             save_weights(weights, folder / WEIGHTS)
-            finish_artefact(folder, config, card)
+            finish_artefact(folder, config, described)
             return publish(folder, out / name)
 
     def out_of_fold(self) -> OutOfFold:

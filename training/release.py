@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +35,7 @@ from replyrank.training.calibrate import (
     fit,
     fit_priors,
 )
+from replyrank.training.card import Papers
 from replyrank.training.config import RunConfig
 from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
 
@@ -106,7 +106,7 @@ def fit_config(
 
 
 def write_artefact(
-    graphs: Quantised, tokenizer: Tokenizer, config: ModelConfig, card: str, target: Path
+    graphs: Quantised, tokenizer: Tokenizer, config: ModelConfig, papers: Papers, target: Path
 ) -> Path:
     """Put an artefact folder together and move it into place once it verifies.
 
@@ -114,7 +114,7 @@ def write_artefact(
         graphs: of the model that ships.
         tokenizer: without padding.
         config: of the artefact.
-        card: Markdown of ``card.md``.
+        papers: its card and licence.
         target: folder to make; an older one of this name is replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,15 +123,14 @@ def write_artefact(
         folder.mkdir()
         shutil.copyfile(graphs.int8, folder / MODEL)
         tokenizer.save(str(folder / TOKENIZER), pretty=False)
-        finish_artefact(folder, config, card)
+        finish_artefact(folder, config, papers)
         return publish(folder, target)
 
 
-def finish_artefact(folder: Path, config: ModelConfig, card: str) -> None:
+def finish_artefact(folder: Path, config: ModelConfig, papers: Papers) -> None:
     """Add card, licence, config, self-test and manifest to a folder that holds the weights."""
-    (folder / CARD).write_text(card, encoding="utf-8")
-    licence = resources.files("replyrank.training").joinpath("weights_licence.md")
-    (folder / LICENCE).write_bytes(licence.read_bytes())
+    (folder / CARD).write_text(papers.card, encoding="utf-8")
+    (folder / LICENCE).write_text(papers.licence, encoding="utf-8")
     (folder / CONFIG).write_text(
         json.dumps(config.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8"
     )

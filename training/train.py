@@ -28,7 +28,7 @@ from replyrank.models.config import ModelKind
 from replyrank.models.encoder import TriageModel, encoder_folder
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
-from replyrank.training.card import model_card
+from replyrank.training.card import papers
 from replyrank.training.config import StageConfig, TrainConfig
 from replyrank.training.export_quality import unseen_checks
 from replyrank.training.fitting import Stage, save_whole
@@ -167,8 +167,8 @@ class TrainingRun:
         require(checks)
         oof = self.out_of_fold(folds)
         config, figures = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
-        card = model_card(name, self.config, self.material.counts, figures, checks)
-        return write_artefact(graphs, self.tokenizer, config, card, out / name)
+        described = papers(name, self.config, self.material.counts, figures, checks)
+        return write_artefact(graphs, self.tokenizer, config, described, out / name)
 
     def _fold(self, fold: int) -> FoldLogits:
         name, rows = f"fold-{fold + 1}", self.material.fold_rows(fold)

@@ -1,12 +1,12 @@
 """From the values of a row to a message; what cannot be read is left empty and told."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Final, TypedDict
 
 from replyrank.data.messages import Message
 from replyrank.data.readers.columns import ColumnMap, normal_name
-from replyrank.data.readers.times import parse_time
+from replyrank.data.readers.times import TimeRule, parse_time
 from replyrank.data.vocabulary import Channel, Visibility
 
 _EMPTY: Final = frozenset({"", "nan", "none", "null", "n/a", "na", "nat", "-"})
@@ -42,7 +42,7 @@ class _Fields(TypedDict, total=False):
 
 
 def make_message(
-    row: Mapping[str, object], text: object, columns: ColumnMap, zone: tzinfo
+    row: Mapping[str, object], text: object, columns: ColumnMap, times: TimeRule
 ) -> tuple[Message, list[str]]:
     """The message of a row, and the reasons why fields of it stay empty.
 
@@ -50,7 +50,7 @@ def make_message(
         row: the values by column.
         text: the text; what is no text gives a message with an empty one.
         columns: where the fields stand.
-        zone: of times without one.
+        times: how times are read.
     """
     found = _Fields()
     reasons: list[str] = []
@@ -59,7 +59,7 @@ def make_message(
         if _is_empty(value):
             continue
         try:
-            _READ[name](found, value, zone)
+            _READ[name](found, value, times)
         except (ValueError, OverflowError) as error:
             shown = repr(value)[:_SHOWN]
             reasons.append(f"column {column!r}: {shown} is left out as {name}: {error}")
@@ -83,27 +83,27 @@ def _word(value: object) -> str:
     return str(int(value)) if value == int(value) else str(value)
 
 
-def _read_id(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_id(found: _Fields, value: object, _: TimeRule) -> None:
     found["id"] = _word(value)
 
 
-def _read_brand(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_brand(found: _Fields, value: object, _: TimeRule) -> None:
     found["brand"] = _word(value)
 
 
-def _read_author(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_author(found: _Fields, value: object, _: TimeRule) -> None:
     found["author"] = _word(value)
 
 
-def _read_thread(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_thread(found: _Fields, value: object, _: TimeRule) -> None:
     found["thread"] = _word(value)
 
 
-def _read_language(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_language(found: _Fields, value: object, _: TimeRule) -> None:
     found["language"] = _word(value).lower()
 
 
-def _read_channel(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_channel(found: _Fields, value: object, _: TimeRule) -> None:
     channel = _CHANNELS.get(normal_name(_word(value).lower()))
     if channel is None:
         message = "use one of " + ", ".join(Channel)
@@ -111,7 +111,7 @@ def _read_channel(found: _Fields, value: object, _: tzinfo) -> None:
     found["channel"] = channel
 
 
-def _read_visibility(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_visibility(found: _Fields, value: object, _: TimeRule) -> None:
     visibility = _VISIBILITIES.get(normal_name(_word(value).lower()))
     if visibility is None:
         message = "use one of " + ", ".join(Visibility)
@@ -119,7 +119,7 @@ def _read_visibility(found: _Fields, value: object, _: tzinfo) -> None:
     found["visibility"] = visibility
 
 
-def _read_reach(found: _Fields, value: object, _: tzinfo) -> None:
+def _read_reach(found: _Fields, value: object, _: TimeRule) -> None:
     try:
         number = float(_word(value).replace(",", ""))
     except ValueError:
@@ -131,11 +131,11 @@ def _read_reach(found: _Fields, value: object, _: tzinfo) -> None:
     found["reach"] = int(number)
 
 
-def _read_created_at(found: _Fields, value: object, zone: tzinfo) -> None:
-    found["created_at"] = parse_time(value, zone)
+def _read_created_at(found: _Fields, value: object, times: TimeRule) -> None:
+    found["created_at"] = parse_time(value, times)
 
 
-_READ: Final[Mapping[str, Callable[[_Fields, object, tzinfo], None]]] = {
+_READ: Final[Mapping[str, Callable[[_Fields, object, TimeRule], None]]] = {
     "id": _read_id,
     "channel": _read_channel,
     "visibility": _read_visibility,

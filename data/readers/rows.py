@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
@@ -12,6 +11,7 @@ from replyrank.data.readers.arrow import batch_to_rows
 from replyrank.data.readers.columns import ColumnMap
 from replyrank.data.readers.fields import make_message
 from replyrank.data.readers.formats import Format
+from replyrank.data.readers.times import DEFAULT_TIMES, TimeRule
 
 Row = dict[str, object]
 
@@ -113,8 +113,8 @@ class ReadOptions:
     delimiter: str | None = None
     #: whether ``"`` quotes a field of a CSV file
     quoted: bool = True
-    #: time zone of times that are written without one
-    zone: tzinfo = UTC
+    #: what the file's times leave open
+    times: TimeRule = DEFAULT_TIMES
 
 
 class Source(ABC):
@@ -162,7 +162,7 @@ class Source(ABC):
             if self.mapping is None:
                 continue
             for line, row, text in zip(window.lines, window.rows, window.texts, strict=True):
-                message, reasons = make_message(row, text, self.mapping, self.options.zone)
+                message, reasons = make_message(row, text, self.mapping, self.options.times)
                 notices = tuple(Notice(reason, line) for reason in reasons)
                 yield Record(line, row, message, text, notices)
 

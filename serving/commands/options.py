@@ -10,6 +10,7 @@ import typer
 from replyrank.data.errors import UsageError
 from replyrank.data.readers.formats import STANDARD_STREAM, Format
 from replyrank.data.readers.rows import ReadOptions
+from replyrank.data.readers.times import DateOrder, TimeRule
 
 #: what a shell cannot easily pass
 _DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "space": " "}
@@ -38,6 +39,10 @@ Zone = Annotated[
         "--time-zone", metavar="NAME", help="Of times in IN that are written without one."
     ),
 ]
+Dates = Annotated[
+    DateOrder | None,
+    typer.Option(help="What comes first in dates such as 03/04/2026: dmy the day, mdy the month."),
+]
 ModelName = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="Folder or name of a model, else the default."),
@@ -58,7 +63,9 @@ def read_options(
     text_column: str | None,
     delimiter: str | None,
     encoding: str | None,
+    *,
     zone: str,
+    dates: DateOrder | None,
 ) -> ReadOptions:
     """How the input is read.
 
@@ -71,7 +78,7 @@ def read_options(
         text_column=text_column,
         encoding=_known_encoding(encoding),
         delimiter=_one_character(delimiter),
-        zone=known_zone(zone),
+        times=TimeRule(known_zone(zone), dates),
     )
 
 

@@ -1,6 +1,6 @@
 """``replyrank rank``: open messages in, the order in which to answer them out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -20,8 +20,10 @@ from replyrank.data.readers import (
 )
 from replyrank.data.readers.targets import Target
 from replyrank.models import load_scorer
+from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.bulk import score_distinct
 from replyrank.pipeline.policy_file import load_policy
+from replyrank.pipeline.rank import RankedItem
 from replyrank.pipeline.rank import rank as rank_messages
 from replyrank.serving.commands import options
 from replyrank.serving.commands.problems import ProblemPrinter
@@ -61,6 +63,7 @@ def rank(
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
     zone: options.Zone = "UTC",
+    dates: options.Dates = None,
     force: options.Force = False,
 ) -> None:
     """Rank open messages by the expected harm of letting each wait.
@@ -71,8 +74,8 @@ def rank(
     form = _form(json_wanted=json_wanted, csv_wanted=csv_wanted, target=target)
     options.refuse_to_write_over_input(source, target)
     policy = load_policy(policy_file)
-    reading = options.read_options(kind, text_column, delimiter, encoding, zone)
-    moment = None if now is None else _time(now, reading.zone)
+    reading = options.read_options(kind, text_column, delimiter, encoding, zone=zone, dates=dates)
+    moment = None if now is None else _time(now, reading.times.zone)
     with Target(target, force=force) as out:
         told = ProblemPrinter()
         messages, texts = _read(source, reading, told)
@@ -82,12 +85,25 @@ def rank(
         items = rank_messages(
             messages, scores, policy, moment, replay=replay, priors=scorer.config.priors.need
         )
-        ranking = Ranking(items[:top], messages, scores, policy, told.rejected, reading.zone)
+        typer.echo(_sentence(messages, items, scores, told.rejected), err=True)
+        ranking = Ranking(items[:top], messages, scores, policy, told.rejected, reading.times.zone)
         console = Console()
         if form is _Form.TEXT and target == STANDARD_STREAM and console.is_terminal:
             table(ranking, console)
         else:
             out.stream.write(_content(ranking, form).encode("utf-8", "replace"))
+
+
+def _sentence(
+    messages: Sequence[Message], items: Sequence[RankedItem], scores: ScoreBatch, rejected: int
+) -> str:
+    """What was done, in one line."""
+    parts = [f"ranked {len(messages):,} messages as {len(items):,} items with {scores.model}"]
+    if undated := sum(message.created_at is None for message in messages):
+        parts.append(f"{undated:,} without a time of arrival count as arriving now")
+    if rejected:
+        parts.append(f"{rejected:,} rows left out")
+    return "; ".join(parts)
 
 
 def _form(*, json_wanted: bool, csv_wanted: bool, target: str) -> _Form:

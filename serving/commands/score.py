@@ -29,6 +29,7 @@ def score(
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
     zone: options.Zone = "UTC",
+    dates: options.Dates = None,
     model: options.ModelName = None,
     threads: options.Threads = None,
     deduplicate: Annotated[
@@ -54,7 +55,7 @@ def score(
         message = "--json and the scores would both go to stdout; name a file with -o OUT"
         raise UsageError(message)
     options.refuse_to_write_over_input(source, target)
-    reading = options.read_options(kind, text_column, delimiter, encoding, zone)
+    reading = options.read_options(kind, text_column, delimiter, encoding, zone=zone, dates=dates)
     if target == STANDARD_STREAM and out_kind is None:
         out_kind = format_of(source, kind)
     if source != STANDARD_STREAM:

@@ -10,7 +10,8 @@ from replyrank.data.errors import UsageError
 from replyrank.data.labels import LabelRow
 from replyrank.data.messages import Labels
 from replyrank.data.text_key import text_key
-from replyrank.data.vocabulary import Intent, SentimentLabel, UrgencyLevel
+from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel
+from replyrank.data.written import WrittenPost
 from replyrank.training import build_rows
 from replyrank.training.build import build_dataset
 from replyrank.training.build_card import BuildSummary
@@ -34,10 +35,26 @@ ADDED = [
     "@EE or Verizon for a phone in May?",
     "@LondonMidland three minutes late and nobody minds",
 ]
+WRITTEN = [STREAM[0].replace("EE", "Larkwing"), "my kid has swallowed the cap, what is in it"]
 
 
 def _label(source: str, text: str, split: str = "train") -> LabelRow:
     return LabelRow(id=text, source=source, key=text_key(text), split=split, labels=LABELS, votes=1)
+
+
+def _written() -> list[WrittenPost]:
+    return [
+        WrittenPost(
+            id=text,
+            topic="home",
+            channel=Channel.CHAT,
+            brand="Ovenbird",
+            text=text,
+            labels=LABELS,
+            votes=2,
+        )
+        for text in WRITTEN
+    ]
 
 
 @pytest.fixture
@@ -64,6 +81,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(build_rows, "read_labels", read)
     monkeypatch.setattr(build_rows, "read_added_labels", read_added)
+    monkeypatch.setattr(build_rows, "load_written", _written)
     gate = frozenset({("twcs_mixed", text_key(STREAM[4]))})
     monkeypatch.setattr(splits, "gate_keys", lambda: gate)
     return root
@@ -79,14 +97,17 @@ def test_labelled_posts_go_to_their_sides(root: Path) -> None:
     assert [row.text for row in sides["test"]] == [STREAM[0]]
     assert [row.text for row in sides["posts_train"]] == [STREAM[2], 'so, "new" prices?']
     assert [(row.text, row.company) for row in sides["gate"]] == [(STREAM[4], "national_rail")]
-    assert [row.text for row in sides["posts_added"]] == [ADDED[3]]
+    assert [row.text for row in sides["posts_added"]] == [ADDED[3], WRITTEN[1]]
     assert selection.dropped == {
         ("twcs", "text not found"): 1,
         ("twcs_mixed", "added: near-copy of a labelled post"): 2,
         ("twcs_mixed", "added: of a gate company, or names one"): 1,
         ("twcs_mixed", "labelled: near-copy of test"): 1,
         ("twcs_mixed", "labelled: names a gate company"): 1,
+        ("written", "added: near-copy of a labelled post"): 1,
     }
+    written = sides["posts_added"][1]
+    assert (written.source, written.company, written.channel) == ("written", "", "chat")
     row = sides["posts_train"][0]
     assert (row.intent, row.urgency, row.sentiment) == (0, 2, 0)
     assert (row.company, row.channel) == ("ee", "twitter")
@@ -125,7 +146,7 @@ def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: 
     assert first.hashes == second.hashes
     assert first.rows == {
         "posts_train": 2,
-        "posts_added": 1,
+        "posts_added": 2,
         "gate": 1,
         "test": 1,
         "auxiliary": 4,

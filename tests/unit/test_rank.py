@@ -196,6 +196,23 @@ def test_replay_ranks_at_the_latest_message_and_the_clock_otherwise() -> None:
     assert item.age_minutes == pytest.approx(5, abs=0.5)
 
 
+def test_replay_passes_over_times_that_the_clock_has_not_reached() -> None:
+    years = timedelta(days=3000)
+    mistyped = Message(text="x", id="x", created_at=datetime.now(UTC) + years)
+    messages = [_message("a", 90), _message("b", 30), mistyped]
+    scores = _scores([_need(support=1)] * 3)
+    items = {item.id: item for item in rank(messages, scores, DEFAULT, replay=True)}
+    assert {key: item.age_minutes for key, item in items.items()} == {"a": 60, "b": 0, "x": 0}
+    assert "arrival in the future, counted as now" in items["x"].reason
+    later = Message(text="y", id="y", created_at=datetime.now(UTC) + years + timedelta(hours=1))
+    items = {
+        item.id: item
+        for item in rank([mistyped, later], _scores([_need(support=1)] * 2), DEFAULT, replay=True)
+    }
+    ages = {key: item.age_minutes for key, item in items.items()}
+    assert ages == pytest.approx({"x": 60, "y": 0}, abs=0.1)
+
+
 def test_nothing_to_rank_is_an_empty_list() -> None:
     assert rank([], _scores([]), DEFAULT, NOW) == []
     assert rank([], _scores([]), DEFAULT, replay=True) == []

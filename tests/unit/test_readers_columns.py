@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from replyrank.data.messages import Message
 from replyrank.data.readers import Format, format_of
 from replyrank.data.readers.columns import ColumnMap, find_columns, unique_names
 from replyrank.data.readers.fields import make_message
-from replyrank.data.readers.times import parse_time
+from replyrank.data.readers.times import DEFAULT_TIMES, DateOrder, TimeRule, parse_time
 from replyrank.data.vocabulary import SCORE_COLUMNS, Channel, Visibility
 
 
@@ -109,7 +110,7 @@ def test_message_of_a_full_row() -> None:
         "created_at": "2020-03-04T08:05:14Z",
         "language": "EN",
     }
-    message, reasons = make_message(row, "hi", MAP, UTC)
+    message, reasons = make_message(row, "hi", MAP, DEFAULT_TIMES)
     assert not reasons
     assert message == Message(
         text="hi",
@@ -142,7 +143,7 @@ def test_message_of_a_full_row() -> None:
     ],
 )
 def test_bad_optional_value_is_left_empty_and_told(name: str, value: object) -> None:
-    message, (reason,) = make_message({name: value, "brand": "Acme"}, "hi", MAP, UTC)
+    message, (reason,) = make_message({name: value, "brand": "Acme"}, "hi", MAP, DEFAULT_TIMES)
     assert getattr(message, name) is None
     assert (message.text, message.brand) == ("hi", "Acme")
     assert reason.startswith(f"column {name!r}: ")
@@ -153,13 +154,13 @@ def test_bad_optional_value_is_left_empty_and_told(name: str, value: object) -> 
     [("iOS", Channel.APP_STORE), ("WhatsApp", Channel.CHAT), ("X", Channel.TWITTER)],
 )
 def test_channels_by_other_names(value: str, channel: Channel) -> None:
-    assert make_message({"channel": value}, "hi", MAP, UTC)[0].channel is channel
+    assert make_message({"channel": value}, "hi", MAP, DEFAULT_TIMES)[0].channel is channel
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "NaN", "None", float("nan")])
 def test_absent_values_are_empty_without_a_word(value: object) -> None:
     row = dict.fromkeys(MAP.fields, value)
-    assert make_message(row, 5, MAP, UTC) == (Message(text=""), [])
+    assert make_message(row, 5, MAP, DEFAULT_TIMES) == (Message(text=""), [])
 
 
 PACIFIC = timezone(timedelta(hours=-8))
@@ -182,6 +183,8 @@ PACIFIC = timezone(timedelta(hours=-8))
         (1509487847123456, datetime(2017, 10, 31, 22, 10, 47, 123456, tzinfo=UTC)),
         ("20171031", datetime(2017, 10, 31, tzinfo=UTC)),
         (date(2017, 10, 31), datetime(2017, 10, 31, tzinfo=UTC)),
+        ("24.11.2026 10:00", datetime(2026, 11, 24, 10, tzinfo=UTC)),
+        ("4.1.2026", datetime(2026, 1, 4, tzinfo=UTC)),
     ],
 )
 def test_times(value: object, expected: datetime) -> None:
@@ -189,10 +192,44 @@ def test_times(value: object, expected: datetime) -> None:
 
 
 def test_naive_times_take_the_zone_given() -> None:
-    london = ZoneInfo("Europe/London")
+    london = TimeRule(ZoneInfo("Europe/London"))
     assert parse_time("2019-07-04 08:05:14", london) == datetime(2019, 7, 4, 7, 5, 14, tzinfo=UTC)
     assert parse_time(datetime(2019, 7, 4, 8), london).utcoffset() == timedelta(hours=1)  # noqa: DTZ001
     assert parse_time("2019-07-04 08:05:14Z", london).utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("value", "order", "expected"),
+    [
+        ("03/04/2026", DateOrder.DAY_FIRST, datetime(2026, 4, 3, tzinfo=UTC)),
+        ("03/04/2026", DateOrder.MONTH_FIRST, datetime(2026, 3, 4, tzinfo=UTC)),
+        ("3-4-2026 7:05:09", DateOrder.DAY_FIRST, datetime(2026, 4, 3, 7, 5, 9, tzinfo=UTC)),
+        ("11/24/2026, 12:30 am", DateOrder.MONTH_FIRST, datetime(2026, 11, 24, 0, 30, tzinfo=UTC)),
+        ("11/24/2026 12:30 PM", DateOrder.MONTH_FIRST, datetime(2026, 11, 24, 12, 30, tzinfo=UTC)),
+        ("11/24/2026 1:30 p.m.", DateOrder.MONTH_FIRST, datetime(2026, 11, 24, 13, 30, tzinfo=UTC)),
+        ("24.11.2026", DateOrder.MONTH_FIRST, datetime(2026, 11, 24, tzinfo=UTC)),
+    ],
+)
+def test_dates_in_numbers_follow_the_order_given(
+    value: str, order: DateOrder, expected: datetime
+) -> None:
+    assert parse_time(value, TimeRule(order=order)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "order", "message"),
+    [
+        ("03/04/2026 10:00", None, "--dates dmy or --dates mdy"),
+        ("24/11/2026", DateOrder.MONTH_FIRST, "month must be in 1..12"),
+        ("24.11.2026 13:00 pm", None, "no 13 o'clock with am or pm"),
+        ("24.11.2026 24:00", None, "hour must be in 0..23"),
+    ],
+)
+def test_dates_in_numbers_that_cannot_be_are_refused(
+    value: str, order: DateOrder | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_time(value, TimeRule(order=order))
 
 
 @pytest.mark.parametrize("value", ["", "soon", "2020-13-01", True, [], "568283847", 1e20, "12"])
