@@ -76,8 +76,9 @@ def names_in(text: str) -> Iterator[NameInText]:
     """The names of companies in running text, left to right; none in handles or after a slash."""
     table = _table()
     for match in _names().finditer(text):
-        company = table[_alias_written(match.group())]
-        if company.letters is not None and company.letters.fit(match.group()):
+        # None where ignoring case let a foreign letter through, such as a dotless i.
+        company = table.get(_alias_written(match.group()))
+        if company and company.letters is not None and company.letters.fit(match.group()):
             yield NameInText(match.start(), match.end(), company.name)
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from replyrank.models.calibration import softmax
 from replyrank.models.errors import ArtefactError
 from replyrank.models.export import INPUT, NEED, SENTIMENT
+from replyrank.models.session import open_session
 
 FloatArray = npt.NDArray[np.float64]
 Tokens = Sequence[Sequence[int]]
@@ -72,12 +72,7 @@ class OnnxGraph:
     """A graph under test, run in batches that the test chooses."""
 
     def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"],
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )  # fmt: skip
+        self._session: Any = open_session(path)
 
     def logits(
         self, tokens: Tokens, batches: Sequence[Sequence[int]]

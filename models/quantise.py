@@ -18,10 +18,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
 from replyrank.models.export import INPUT
+from replyrank.models.session import open_session
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -155,11 +155,7 @@ def measure_ranges(
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(probe.SerializeToString())
     ranges: dict[str, Range] = {}
     for ids in tokens:
         values = session.run(names, {INPUT: np.array([ids], dtype=np.int64)})

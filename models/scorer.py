@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,8 @@ from replyrank.models.config import ModelConfig
 from replyrank.models.errors import ArtefactError
 from replyrank.models.intake import Intake, take_in
 from replyrank.models.scores import Score, ScoreBatch
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from replyrank.models.session import open_session
+from replyrank.models.tokens import PostTokenizer
 
 INPUT: Final = "input_ids"
 NEED: Final = "need"
@@ -158,7 +157,7 @@ class OnnxScorer(TextScorer):
             raise ValueError(message)
         self._threads = threads
         self._batch_rows = batch_rows
-        self._session = _open_session(artefact)
+        self._session = _open_graph(artefact)
         self._id_type = _check_signature(self._session, artefact)
         self._tokenizer = _open_tokenizer(artefact)
 
@@ -192,10 +191,8 @@ class OnnxScorer(TextScorer):
                 pass
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        # A batch call runs on every core of the machine, whatever ``threads`` says.
-        if self._threads == 1 or len(texts) == 1:
-            return [self._tokenizer.encode(text).ids for text in texts]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        # A parallel call runs on every core of the machine, whatever ``threads`` says.
+        return self._tokenizer.ids(texts, parallel=self._threads > 1)
 
 
 def _equal_length_batches(ids: Sequence[Sequence[int]], batch_rows: int) -> list[list[int]]:
@@ -213,25 +210,10 @@ def _equal_length_batches(ids: Sequence[Sequence[int]], batch_rows: int) -> list
     ]
 
 
-def _open_session(artefact: Artefact) -> Any:
-    import onnxruntime  # noqa: PLC0415 (the linear model runs without it)
-
-    options = onnxruntime.SessionOptions()
-    # The threads of this module each run whole batches: 1.1 times as fast as one batch on
-    # several threads, and threads that spin would take the cores from each other.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+def _open_graph(artefact: Artefact) -> Any:
     path = artefact.path(MODEL)
     try:
-        return onnxruntime.InferenceSession(
-            str(path),
-            options,
-            providers=["CPUExecutionProvider"],
-            # The fused kernel is slower than the operators that it replaces.
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )
+        return open_session(path)
     except Exception as error:  # the runtime's exceptions share no base class
         message = f"{path} does not open as an ONNX graph: {error}; build the artefact again"
         raise ArtefactError(message) from error
@@ -252,15 +234,10 @@ def _check_signature(session: Any, artefact: Artefact) -> type[np.signedinteger[
     return id_type
 
 
-def _open_tokenizer(artefact: Artefact) -> "Tokenizer":
-    from tokenizers import Tokenizer  # noqa: PLC0415 (the linear model runs without it)
-
+def _open_tokenizer(artefact: Artefact) -> PostTokenizer:
     path = artefact.path(TOKENIZER)
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        return PostTokenizer.from_file(path, artefact.config.max_tokens)
     except Exception as error:  # the library raises Exception itself
         message = f"{path} does not open as a tokenizer: {error}; build the artefact again"
         raise ArtefactError(message) from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length=artefact.config.max_tokens)
-    return tokenizer

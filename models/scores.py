@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from replyrank.data.vocabulary import (
     INTENTS,
     NEED_CELLS,
@@ -18,8 +15,7 @@ from replyrank.data.vocabulary import (
     SentimentLabel,
     UrgencyLevel,
 )
-
-FloatArray = npt.NDArray[np.float64]
+from replyrank.models.joint import FloatArray, intents, levels
 
 _HIGH: Final = UrgencyLevel.HIGH.value
 
@@ -78,14 +74,12 @@ class ScoreBatch:
     @cached_property
     def p_intent(self) -> FloatArray:
         """(n, 4): sums of the joint over levels."""
-        sums: FloatArray = self.need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
-        return sums
+        return intents(self.need)
 
     @cached_property
     def p_urgency(self) -> FloatArray:
         """(n, 4): sums of the joint over intents."""
-        sums: FloatArray = self.need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=1)
-        return sums
+        return levels(self.need)
 
     @cached_property
     def urgency(self) -> FloatArray:

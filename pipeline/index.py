@@ -33,12 +33,12 @@ import numpy.typing as npt
 
 from replyrank.data.vocabulary import (
     INTENTS,
-    URGENCY_LEVELS,
     Channel,
     Intent,
     UrgencyLevel,
     Visibility,
 )
+from replyrank.models.joint import joint
 from replyrank.pipeline.classes import ASKING_CLASSES
 from replyrank.pipeline.policy import FloatArray, Policy
 
@@ -83,7 +83,7 @@ def class_posterior(need: FloatArray) -> FloatArray:
     Returns:
         (n, 6), rows summing to what the rows of ``need`` sum to.
     """
-    cells = need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS))
+    cells = joint(need)
     quiet = cells[:, :, :_QUIET_LEVELS].sum(axis=2)
     columns = (
         cells[:, :, UrgencyLevel.CRITICAL].sum(axis=1),

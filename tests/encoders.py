@@ -17,6 +17,7 @@ from datasets import Dataset, DatasetDict
 from transformers import BertConfig, BertModel
 
 from replyrank.models.encoder import TriageModel
+from replyrank.models.tokens import PostTokenizer
 from replyrank.training.rows import TrainingRows
 
 HIDDEN: Final = 32
@@ -50,7 +51,7 @@ VOCABULARY: Final = (
 COMPANIES: Final = {"delta": "@delta", "ee": "@EE", "three_uk": "@ThreeUK", "spotify": "@spotify"}
 
 
-def tiny_tokenizer() -> Tokenizer:
+def tiny_tokenizer() -> PostTokenizer:
     """Wordpieces: letters and the words of the training set."""
     numbers = {token: number for number, token in enumerate(VOCABULARY)}
     tokenizer = Tokenizer(models.WordPiece(vocab=numbers, unk_token="[UNK]"))  # noqa: S106
@@ -60,7 +61,7 @@ def tiny_tokenizer() -> Tokenizer:
         single="[CLS] $A [SEP]",
         special_tokens=[("[CLS]", numbers["[CLS]"]), ("[SEP]", numbers["[SEP]"])],
     )
-    return tokenizer
+    return PostTokenizer(tokenizer, 64)
 
 
 def tiny_encoder(folder: Path, *, seed: int = 0, vocabulary: int = len(VOCABULARY)) -> Path:
@@ -86,7 +87,7 @@ def tiny_encoder(folder: Path, *, seed: int = 0, vocabulary: int = len(VOCABULAR
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         BertModel(config, add_pooling_layer=False).save_pretrained(str(folder))
-    tiny_tokenizer().save(str(folder / "tokenizer.json"))
+    tiny_tokenizer().save(folder / "tokenizer.json")
     return folder
 
 

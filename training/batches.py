@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from replyrank.data.cleaning import clean
 from replyrank.data.vocabulary import UrgencyLevel
 from replyrank.models.encoder import compatible_cells
+from replyrank.models.tokens import PostTokenizer
 from replyrank.training.augment import swap_brands, written_names
 from replyrank.training.rows import MASKED, TrainingRows
 
@@ -34,11 +34,10 @@ class Batch:
 
 
 def tokenise(
-    tokenizer: Tokenizer, texts: Sequence[str], prepare: Prepare = clean
+    tokenizer: PostTokenizer, texts: Sequence[str], prepare: Prepare = clean
 ) -> list[list[int]]:
     """Token ids of texts, each prepared first; a model that ships was trained on cleaned ones."""
-    encodings = tokenizer.encode_batch([prepare(text) for text in texts])
-    return [encoding.ids for encoding in encodings]
+    return tokenizer.ids([prepare(text) for text in texts])
 
 
 class TokenisedRows:
@@ -47,7 +46,7 @@ class TokenisedRows:
     def __init__(
         self,
         rows: TrainingRows,
-        tokenizer: Tokenizer,
+        tokenizer: PostTokenizer,
         critical_weight: float = 1.0,
         prepare: Prepare = clean,
     ) -> None:

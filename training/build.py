@@ -16,14 +16,27 @@ texts has one in ``auxiliary``.
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from replyrank.data.corpora import CORPORA, MEASURED_ONLY, corpora_root
 from replyrank.data.errors import UsageError
 from replyrank.training.build_card import BuildSummary, card
-from replyrank.training.build_rows import BuildConfig, Row, RowSelection
+from replyrank.training.build_rows import AUXILIARY, BuildConfig, Row, RowSelection
+
+if TYPE_CHECKING:
+    # It knows the encoders, and they load torch.
+    from replyrank.training.config import RunConfig
+
+#: raised whenever the code that chooses rows changes what it chooses
+BUILD_VERSION: Final = 1
+
+#: names what a set was built from
+_INPUTS: Final = "inputs.sha256"
 
 
 def build_dataset(
@@ -62,9 +75,57 @@ def build_dataset(
         hashes={name: _content_hash(rows) for name, rows in splits.items()},
         dropped=dict(sorted(selection.dropped.items())),
     )
-    report(f"writing {sum(summary.rows.values()):,} rows")
-    _write(splits, out, card(splits, summary, config))
+    report(
+        f"writing {sum(summary.rows.values()):,} rows, {sum(summary.dropped.values()):,} left out"
+    )
+    papers = {"README.md": card(splits, summary, config), _INPUTS: f"{_inputs_hash(config)}\n"}
+    _write(splits, out, papers)
     return summary
+
+
+def dataset_for(
+    run: "RunConfig",
+    root: str | Path | None,
+    folder: Path,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """The training set of a run: the one in ``folder``, or a new one where there is none.
+
+    Args:
+        run: may name corpora, or mappings, beyond those of every training set.
+        root: see ``corpora_root``.
+        folder: of the set.
+        report: is told of each step as it begins.
+
+    Raises:
+        UsageError: if the set that is there was built from other labels, companies or corpora
+            than a new one would be, or none can be built.
+    """
+    named = {*AUXILIARY, *run.auxiliary, *run.companions}
+    config = BuildConfig(auxiliary=tuple(sorted(named)), optional=run.optional)
+    if not folder.exists():
+        build_dataset(root, folder, config, report=report)
+    path = folder / _INPUTS
+    found = path.read_text(encoding="utf-8").strip() if path.is_file() else "unknown ones"
+    if found != _inputs_hash(config):
+        message = f"{folder} was built from other labels, companies, written posts or corpora than "
+        message += f"this version would take ({_INPUTS}: {found}); remove it, and it is built anew"
+        raise UsageError(message)
+    return folder
+
+
+def _inputs_hash(config: BuildConfig) -> str:
+    """SHA-256 of what in this package decides the rows; the corpora themselves never change."""
+    digest = hashlib.sha256(f"{BUILD_VERSION} {config.model_dump_json()}".encode())
+    package = resources.files("replyrank.data")
+    for folder in ("", "behaviour", "corpora", "labels", "samples", "splits", "written"):
+        files = {item.name: item for item in package.joinpath(folder).iterdir() if item.is_file()}
+        for name in sorted(files):
+            if name.endswith((".csv", ".jsonl", ".txt")):
+                digest.update(f"{folder}/{name}\0".encode())
+                digest.update(files[name].read_bytes())
+    return digest.hexdigest()
 
 
 def _check(config: BuildConfig, out: Path) -> None:
@@ -88,7 +149,7 @@ def _content_hash(rows: Sequence[Row]) -> str:
     return digest.hexdigest()
 
 
-def _write(splits: Mapping[str, Sequence[Row]], out: Path, text: str) -> None:
+def _write(splits: Mapping[str, Sequence[Row]], out: Path, papers: Mapping[str, str]) -> None:
     # Slow to import, and nothing else here needs it.
     from datasets import Dataset, DatasetDict, Features, Value  # noqa: PLC0415
 
@@ -118,6 +179,22 @@ def _write(splits: Mapping[str, Sequence[Row]], out: Path, text: str) -> None:
     # Written beside its place and moved there, so that it is there whole or not at all.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
         folder = Path(unfinished) / "dataset"
-        whole.save_to_disk(str(folder))
-        (folder / "README.md").write_text(text, encoding="utf-8")
+        with _without_bars():
+            whole.save_to_disk(str(folder))
+        for name, text in papers.items():
+            (folder / name).write_text(text, encoding="utf-8")
         folder.replace(out)
+
+
+@contextmanager
+def _without_bars() -> Generator[None]:
+    """No bars of the library's: ``report`` has told the step, and a pipe holds no bars."""
+    import datasets  # noqa: PLC0415  as above
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

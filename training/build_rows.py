@@ -129,7 +129,11 @@ class RowSelection:
                 rows.append(_labelled_row(post))
             else:
                 self.dropped[post.source, "added: of a gate company, or names one"] += 1
-        rows += [_row(WRITTEN, post.text, post.labels, post.channel) for post in load_written()]
+        for written in load_written():
+            if companies_of(None, written.text) & gate_companies():
+                self.dropped[WRITTEN, "added: of a gate company, or names one"] += 1
+            else:
+                rows.append(_row(WRITTEN, written.text, written.labels, written.channel))
         rows = self._without(rows, labelled, "added: near-copy of a labelled post")
         return self._without(rows, self._measured, "added: near-copy of a measured text")
 

@@ -21,6 +21,7 @@ from replyrank.data.vocabulary import (
 )
 from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import Calibration, HeadCalibration, Priors
+from replyrank.models.joint import intents
 from replyrank.training.batches import label_cells
 from replyrank.training.config import DecisionConfig
 from replyrank.training.losses import need_loss, sentiment_loss
@@ -51,7 +52,7 @@ class Fitted:
     def judge(self, need: FloatArray, sentiment: FloatArray) -> Judged:
         """Calibrated probabilities and decisions from logits (n, 16) and (n, 3)."""
         p_need = apply_calibration(need, self.calibration.need)
-        p_intent = p_need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
+        p_intent = intents(p_need)
         return Judged(
             need=p_need,
             p_sentiment=apply_calibration(sentiment, self.calibration.sentiment),
@@ -63,8 +64,7 @@ class Fitted:
 def fit(oof: OutOfFold, decisions: DecisionConfig) -> Fitted:
     """Calibration first, then the thresholds on what it makes of the same posts."""
     calibration = fit_calibration(oof)
-    need = apply_calibration(oof.need, calibration.need)
-    p_intent = need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS)).sum(axis=2)
+    p_intent = intents(apply_calibration(oof.need, calibration.need))
     return Fitted(
         calibration,
         support_threshold(p_intent[:, _SUPPORT], oof.rows.intent, decisions.support_recall),

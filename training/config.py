@@ -74,6 +74,8 @@ class RunConfig(_Frozen):
     #: corpora of the first stage; posts of companies are left out of it, so that one first
     #: stage serves every fold
     auxiliary: tuple[str, ...] = ()
+    #: corpora of which the mappings that ``mapping.csv`` switches off count as well
+    optional: tuple[str, ...] = ()
     #: corpora that stand beside the posts in the second stage, by the rows drawn from each
     companions: dict[str, Annotated[int, Field(ge=1)]] = {}
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from replyrank.models.joint import intents, levels
 from replyrank.models.parity import INT8_ECE_RISE, INT8_F1_DROP, Check, Probabilities
 from replyrank.training.bootstrap import bootstrap
 from replyrank.training.metrics import (
@@ -60,10 +61,9 @@ def unseen_checks(parts: Sequence[FoldLogits], posts: TrainingRows, seed: int) -
 
 
 def _heads(p: Probabilities, rows: TrainingRows) -> dict[str, tuple[np.ndarray, FloatArray]]:
-    joint = p.need.reshape(-1, 4, 4)
     return {
-        "intent": (rows.intent, joint.sum(axis=2)),
-        "urgency": (rows.urgency, joint.sum(axis=1)),
+        "intent": (rows.intent, intents(p.need)),
+        "urgency": (rows.urgency, levels(p.need)),
         "sentiment": (rows.sentiment, p.sentiment),
     }
 

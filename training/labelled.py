@@ -17,9 +17,9 @@ from replyrank.data.companies import (
 )
 from replyrank.data.errors import UsageError
 from replyrank.data.messages import Labels
+from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.readers import BadRow, ReadOptions, Record, Source, open_source
 from replyrank.data.readers.columns import normal_name
-from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import (
     INTENTS,
     SENTIMENT_LABELS,
@@ -62,9 +62,8 @@ class LabelledPosts:
         )
 
     def without(self, others: "LabelledPosts") -> "LabelledPosts":
-        """The posts whose text does not stand among ``others`` (compared by ``text_key``)."""
-        known = {text_key(text) for text in others.rows.texts}
-        kept = [row for row, text in enumerate(self.rows.texts) if text_key(text) not in known]
+        """The posts that neither stand among ``others`` nor are near-copies of one."""
+        kept = NearCopyGuard(others.rows.texts).filter(self.rows.texts)
         return replace(
             self,
             rows=self.rows.take(np.array(kept, dtype=np.int64)),
@@ -83,6 +82,13 @@ class LabelledOptions:
     label_columns: Mapping[str, str] = field(default_factory=lambda: _OWN_NAMES)
     #: only rows with this value in the column ``split``
     split: str | None = None
+
+
+def labelled_options(reading: ReadOptions, split: str | None) -> LabelledOptions:
+    """Options whose ``columns`` may name the labels as well as the fields of a message."""
+    labels = {field: name for field, name in reading.columns.items() if field in LABEL_COLUMNS}
+    others = {field: name for field, name in reading.columns.items() if field not in labels}
+    return LabelledOptions(replace(reading, columns=others), labels, split)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from replyrank.data.vocabulary import INTENTS, Intent, UrgencyLevel
+from replyrank.models.joint import intents, levels
 from replyrank.pipeline.index import queue_index
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.training.evaluate import TOP_SHARE
@@ -78,14 +79,12 @@ class Judged:
     @property
     def p_intent(self) -> FloatArray:
         """(n, 4): sums of the joint over levels."""
-        sums: FloatArray = self.need.reshape(-1, 4, 4).sum(axis=2)
-        return sums
+        return intents(self.need)
 
     @property
     def p_urgency(self) -> FloatArray:
         """(n, 4): sums of the joint over intents."""
-        sums: FloatArray = self.need.reshape(-1, 4, 4).sum(axis=1)
-        return sums
+        return levels(self.need)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from typing import Final, Protocol
 import numpy as np
 
 from replyrank.data.vocabulary import (
-    INTENTS,
     NEED_CELLS,
     SENTIMENT_LABELS,
-    URGENCY_LEVELS,
     Review,
 )
+from replyrank.models.joint import intents, levels
 from replyrank.models.scorer import Scorer
 from replyrank.training.metrics import FloatArray, IntArray
 
@@ -75,21 +74,17 @@ class Predictions:
     @property
     def p_intent(self) -> FloatArray | None:
         """(n, 4): sums of the joint over levels."""
-        return None if self.need is None else self._joint(self.need).sum(axis=2)
+        return None if self.need is None else intents(self.need)
 
     @property
     def p_urgency(self) -> FloatArray | None:
         """(n, 4): sums of the joint over intents."""
-        return None if self.need is None else self._joint(self.need).sum(axis=1)
+        return None if self.need is None else levels(self.need)
 
     def reviews(self) -> dict[str, int]:
         """How many posts have each reason to look."""
         counts = Counter(reason for reason in self.review if reason is not None)
         return {reason.value: counts[reason] for reason in Review if counts[reason]}
-
-    @staticmethod
-    def _joint(need: FloatArray) -> FloatArray:
-        return need.reshape(-1, len(INTENTS), len(URGENCY_LEVELS))
 
 
 def predict(

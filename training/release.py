@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tokenizers import Tokenizer
-
 from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.data.errors import UsageError
 from replyrank.data.samples.load import load_samples
@@ -30,6 +28,7 @@ from replyrank.models.find import open_artefact
 from replyrank.models.parity import Check, Probabilities, check_export
 from replyrank.models.quantise import quantise
 from replyrank.models.selftest import write_selftest
+from replyrank.models.tokens import PostTokenizer
 from replyrank.training.calibrate import (
     cross_fitted,
     fit,
@@ -106,13 +105,13 @@ def fit_config(
 
 
 def write_artefact(
-    graphs: Quantised, tokenizer: Tokenizer, config: ModelConfig, papers: Papers, target: Path
+    graphs: Quantised, tokenizer: PostTokenizer, config: ModelConfig, papers: Papers, target: Path
 ) -> Path:
     """Put an artefact folder together and move it into place once it verifies.
 
     Args:
         graphs: of the model that ships.
-        tokenizer: without padding.
+        tokenizer: of the encoder.
         config: of the artefact.
         papers: its card and licence.
         target: folder to make; an older one of this name is replaced.
@@ -122,7 +121,7 @@ def write_artefact(
         folder = Path(place) / target.name
         folder.mkdir()
         shutil.copyfile(graphs.int8, folder / MODEL)
-        tokenizer.save(str(folder / TOKENIZER), pretty=False)
+        tokenizer.save(folder / TOKENIZER)
         finish_artefact(folder, config, papers)
         return publish(folder, target)
 

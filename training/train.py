@@ -19,7 +19,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from replyrank.data.cleaning import CLEANING_VERSION, clean
 from replyrank.data.errors import UsageError
@@ -27,6 +26,7 @@ from replyrank.models.artefact import TOKENIZER
 from replyrank.models.config import ModelKind
 from replyrank.models.encoder import TriageModel, encoder_folder
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
+from replyrank.models.tokens import PostTokenizer
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
 from replyrank.training.config import StageConfig, TrainConfig
@@ -53,12 +53,10 @@ _CONFIG: Final = "config.json"
 _PROBE_ROWS: Final = 1_000
 
 
-def load_tokenizer(config: TrainConfig) -> Tokenizer:
-    """The encoder's tokenizer, cut at the config's length, without padding."""
-    tokenizer = Tokenizer.from_file(str(Path(encoder_folder(config.encoder)) / TOKENIZER))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(config.max_tokens)
-    return tokenizer
+def load_tokenizer(config: TrainConfig) -> PostTokenizer:
+    """The encoder's tokenizer, which cuts at the config's length."""
+    folder = Path(encoder_folder(config.encoder))
+    return PostTokenizer.from_file(folder / TOKENIZER, config.max_tokens)
 
 
 class TrainingRun:

@@ -107,7 +107,7 @@ def _rows(lines: TextIO, name: str) -> Iterator[LabelRow]:
                 urgency=UrgencyLevel.parse(row["urgency"]),
                 sentiment=SentimentLabel(row["sentiment"]),
             )
-            votes = int(row["votes"])
+            votes, split = int(row["votes"]), _split(row["split"])
         except ValueError as error:
             message = f"{name}, line {number}: {error}; correct the row"
             raise UsageError(message) from error
@@ -115,10 +115,18 @@ def _rows(lines: TextIO, name: str) -> Iterator[LabelRow]:
             id=row["id"],
             source=row["source"],
             key=row["text_key"],
-            split=row["split"],
+            split=split,
             labels=labels,
             votes=votes,
         )
+
+
+def _split(word: str) -> str:
+    """The word, once it is known: anything else would train in silence."""
+    if word not in {"train", "test"}:
+        message = f"split {word!r} is not one; use train or test"
+        raise ValueError(message)
+    return word
 
 
 def _require(columns: tuple[str, ...] | list[str], found: object, name: str) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from replyrank.data.readers import ReadOptions
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 
@@ -28,7 +27,11 @@ def evaluate(
     baseline_split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only rows of this split of them.")
     ] = None,
+    kind: options.InputFormat = None,
     text_column: options.TextColumn = None,
+    columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Policy of the queue figures.")
     ] = None,
@@ -49,16 +52,18 @@ def evaluate(
             EvaluateOptions,
             evaluate_file,
         )
-        from replyrank.training.labelled import LabelledOptions  # noqa: PLC0415  as above
+        from replyrank.training.labelled import labelled_options  # noqa: PLC0415  as above
 
-        reading = ReadOptions(text_column=text_column)
+        reading = options.read_options(
+            kind, text_column, delimiter, encoding, columns=columns, zone="UTC", dates=None
+        )
         evaluate_file(
             model,
             source,
             target,
             baseline_train=baseline_train,
-            reading=LabelledOptions(reading=reading, split=split),
-            baseline_reading=LabelledOptions(reading=reading, split=baseline_split),
+            reading=labelled_options(reading, split),
+            baseline_reading=labelled_options(reading, baseline_split),
             policy=policy,
             options=EvaluateOptions(
                 seed=seed,

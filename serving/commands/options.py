@@ -1,6 +1,7 @@
 """Options that several commands share, and the reading of those that need checking."""
 
 import codecs
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,6 +27,14 @@ InputFormat = Annotated[
 ]
 TextColumn = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of the text, else the usual names.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=NAME",
+        help="Column of another field, such as brand=Account; may be given again.",
+    ),
 ]
 Delimiter = Annotated[
     str | None, typer.Option(metavar="CHAR", help="Between the fields of a CSV file, or 'tab'.")
@@ -64,22 +73,43 @@ def read_options(
     delimiter: str | None,
     encoding: str | None,
     *,
+    columns: Sequence[str] | None,
     zone: str,
     dates: DateOrder | None,
 ) -> ReadOptions:
     """How the input is read.
 
     Raises:
-        UsageError: if the encoding or the time zone does not exist, or the delimiter is no
-            single character.
+        UsageError: if the encoding or the time zone does not exist, the delimiter is no single
+            character, or a column is not given as FIELD=NAME.
     """
     return ReadOptions(
         format=kind,
         text_column=text_column,
+        columns=named_columns(columns),
         encoding=_known_encoding(encoding),
         delimiter=_one_character(delimiter),
         times=TimeRule(known_zone(zone), dates),
     )
+
+
+def named_columns(columns: Sequence[str] | None) -> dict[str, str]:
+    """Field -> column, from what was written as FIELD=NAME.
+
+    Raises:
+        UsageError: if one was not, or a field was named twice.
+    """
+    found: dict[str, str] = {}
+    for given in columns or ():
+        field, mark, name = given.partition("=")
+        if not (field and mark and name):
+            message = f"--column {given!r} is not FIELD=NAME; write it such as brand=Account"
+            raise UsageError(message)
+        if field in found:
+            message = f"--column names {field} twice, {found[field]!r} and {name!r}; give one"
+            raise UsageError(message)
+        found[field] = name
+    return found
 
 
 def known_zone(name: str) -> ZoneInfo:

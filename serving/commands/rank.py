@@ -18,6 +18,7 @@ from replyrank.data.readers import (
     Record,
     open_source,
 )
+from replyrank.data.readers.doubts import text_notices
 from replyrank.data.readers.targets import Target
 from replyrank.models import load_scorer
 from replyrank.models.scores import ScoreBatch
@@ -60,6 +61,7 @@ def rank(
     threads: options.Threads = None,
     kind: options.InputFormat = None,
     text_column: options.TextColumn = None,
+    columns: options.Columns = None,
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
     zone: options.Zone = "UTC",
@@ -74,7 +76,9 @@ def rank(
     form = _form(json_wanted=json_wanted, csv_wanted=csv_wanted, target=target)
     options.refuse_to_write_over_input(source, target)
     policy = load_policy(policy_file)
-    reading = options.read_options(kind, text_column, delimiter, encoding, zone=zone, dates=dates)
+    reading = options.read_options(
+        kind, text_column, delimiter, encoding, columns=columns, zone=zone, dates=dates
+    )
     moment = None if now is None else _time(now, reading.times.zone)
     with Target(target, force=force) as out:
         told = ProblemPrinter()
@@ -142,7 +146,7 @@ def _read(
                 continue
             messages.append(found.message)
             texts.append(found.text)
-            for notice in found.notices:
+            for notice in (*found.notices, *text_notices([found.line], [found.text])):
                 on_problem(notice)
     return messages, texts
 

@@ -26,6 +26,7 @@ def score(
         typer.Option("--out-format", help="Format of OUT, where its name does not say it."),
     ] = None,
     text_column: options.TextColumn = None,
+    columns: options.Columns = None,
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
     zone: options.Zone = "UTC",
@@ -55,11 +56,13 @@ def score(
         message = "--json and the scores would both go to stdout; name a file with -o OUT"
         raise UsageError(message)
     options.refuse_to_write_over_input(source, target)
-    reading = options.read_options(kind, text_column, delimiter, encoding, zone=zone, dates=dates)
+    reading = options.read_options(
+        kind, text_column, delimiter, encoding, columns=columns, zone=zone, dates=dates
+    )
     if target == STANDARD_STREAM and out_kind is None:
         out_kind = format_of(source, kind)
-    if source != STANDARD_STREAM:
-        # A mistake about the input is told before a model is loaded.
+    if source != STANDARD_STREAM and not Path(source).is_fifo():
+        # A mistake about the input is told before a model is loaded. A pipe is read only once.
         open_source(source, reading).close()
     told = ProblemPrinter()
     scorer = load_scorer(model, threads=threads)

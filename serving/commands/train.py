@@ -39,7 +39,7 @@ def train(
     """
     with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx"):
         # Each of these needs the extra.
-        from replyrank.training.build import build_dataset  # noqa: PLC0415
+        from replyrank.training.build import dataset_for  # noqa: PLC0415
         from replyrank.training.config import load_config  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.runs import open_run  # noqa: PLC0415
@@ -48,9 +48,7 @@ def train(
         logging.getLogger("replyrank").setLevel(logging.INFO)
         config = load_config(config_file, **({"name": name} if name else {}))
         work = work or _WORK / config.name
-        dataset = work / "dataset"
-        if not dataset.exists():
-            build_dataset(corpora, dataset, report=_say)
+        dataset = dataset_for(config, corpora, work / "dataset", report=_say)
         run = open_run(config, load_material(config, dataset), work)
         _say(str(run.plan()))
         if plan_only:

@@ -1,7 +1,10 @@
 """Mistakes of a user: whole words and the exit code, as a process gives them."""
 
+import csv
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -231,6 +234,46 @@ def test_stdin_needs_a_format(command: Command) -> None:
     )
 
 
+def test_a_named_pipe_is_read_from_its_beginning(command: Command, folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("text\nwhere is it\nthank you\n",))
+    writer.start()
+    done = command("score", pipe, "--format", "csv")
+    writer.join()
+    assert done.returncode == 0
+    assert [row["text"] for row in csv.DictReader(done.stdout.splitlines())] == [
+        "where is it",
+        "thank you",
+    ]
+
+
+def test_any_column_can_be_named(command: Command, folder: Path) -> None:
+    (folder / "odd.csv").write_text(
+        "Nr,Wer,Wann,Was\n7,ann,24.11.2026 10:00,where is my parcel\n8,bo,,thank you\n"
+    )
+    named = [*("--text-column", "Was", "--column", "id=Nr"), *("--column", "created_at=Wann")]
+    done = command("rank", "odd.csv", "--replay", "--json", *named)
+    assert done.returncode == 0
+    first, second = json.loads(done.stdout)["items"]
+    assert {first["id"], second["id"]} == {"7", "8"}
+    assert "1 without a time of arrival count as arriving now" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("brand", "--column 'brand' is not FIELD=NAME; write it such as brand=Account"),
+        ("mood=text", "'mood' is not a field of a message; use one of id, channel, visibility"),
+        ("brand=frob", "has no column 'frob'"),
+    ],
+)
+def test_a_wrong_column_is_refused(command: Command, given: str, said: str) -> None:
+    done = command("score", "inbox.csv", "--column", given)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_a_bad_row_is_reported_and_the_rest_goes_on(command: Command, folder: Path) -> None:
     rows = '{"text": "where is my parcel"}\nnot json\n{"text": "thank you"}\n'
     (folder / "posts.jsonl").write_text(rows)
@@ -258,4 +301,6 @@ def test_a_file_without_rows_gives_nothing(command: Command, folder: Path) -> No
     scored = command("score", "bare.csv")
     assert scored.returncode == 0
     assert scored.stdout.splitlines() == [",".join(["id", "text", *SCORE_COLUMNS])]
-    assert _said(command("rank", "bare.csv")) == (0, "", "")
+    ranked = command("rank", "bare.csv")
+    said = "ranked 0 messages as 0 items with tiny-linear-1.0\n"
+    assert _said(ranked) == (0, "", said)

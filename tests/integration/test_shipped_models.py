@@ -3,14 +3,19 @@
 Limits are far below what the committed reports show, so that only a broken model fails.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from replyrank.data.readers import Problem, open_source
 from replyrank.data.samples.load import load_samples
 from replyrank.data.vocabulary import INTENTS, Intent
 from replyrank.models import load_scorer
 from replyrank.models.find import DEFAULT, FALLBACK
 from replyrank.models.scores import ScoreBatch
+from replyrank.pipeline.bulk import BulkOptions, score_file
 from replyrank.training.metrics import auroc
 
 URGENT = (
@@ -50,3 +55,53 @@ def test_requests_and_urgent_posts_are_found(scores: ScoreBatch) -> None:
     p_request = scores.p_intent[:, INTENTS.index(Intent.SUPPORT_REQUEST)]
     assert auroc(request, p_request) > 0.85
     assert auroc(urgent, scores.p_urgency[:, 2:].sum(axis=1)) > 0.8
+
+
+def test_a_message_is_scored_alike_whatever_stands_beside_it(
+    model: str, scores: ScoreBatch
+) -> None:
+    texts = [sample.message.text for sample in load_samples()]
+    scorer = load_scorer(model)
+    alone = np.concatenate([scorer.score_batch([text]).need for text in texts])
+    order = np.random.default_rng(0).permutation(len(texts))
+    shuffled = scorer.score_batch([texts[row] for row in order])
+    assert np.abs(alone - scores.need).max() < 1e-5
+    assert np.abs(shuffled.need - scores.need[order]).max() < 1e-5
+    assert shuffled.review == tuple(scores.review[row] for row in order)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_odd_rows_go_through_a_real_model_and_are_told(
+    model: str, tmp_path: Path, suffix: str
+) -> None:
+    odd = {
+        "nothing in it": "",
+        "another language": "hola, ¿dónde está mi pedido? lo espero desde el lunes y nadie dice",
+        "nul": "my parcel \0 never came, where is it?",
+        "half a character": "my parcel \ud800 never came, where is it?",
+        "very long": "where is my parcel? " * 5_000,
+        "plain": "where is my parcel? it should have come on monday",
+    }
+    source, target = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"
+    lines = [json.dumps({"what": what, "text": text}) for what, text in odd.items()]
+    lines += [json.dumps({"what": "no text", "text": ["a list"]}), "not json"]
+    source.write_text("\n".join(lines), encoding="utf-8")
+    told: list[Problem] = []
+    options = BulkOptions(on_problem=told.append)
+    summary = score_file(source, target, load_scorer(model), options)
+    with open_source(target) as written:
+        rows = {str(row["what"]): row for window in written.windows(100) for row in window.rows}
+    assert set(rows) == {*odd, "no text"}
+    assert (summary.rows, summary.scored, summary.rejected) == (8, 7, 1)
+    assert rows["nothing in it"]["review"] == "empty"
+    assert rows["another language"]["review"] == "language"
+    assert rows["no text"]["review"] == "unreadable"
+    wanted = float(str(rows["plain"]["p_support_request"]))
+    for what in ("nul", "half a character", "very long"):
+        assert rows[what]["intent"] == rows["plain"]["intent"]
+        assert abs(float(str(rows[what]["p_support_request"])) - wanted) < 0.4
+    reasons = {problem.line: problem.reason for problem in told}
+    assert "NUL" in reasons[3]
+    assert "U+FFFD" in reasons[4]
+    assert "100,000 characters" in reasons[5]
+    assert "JSON" in reasons[8]

@@ -13,7 +13,7 @@ from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel
 from replyrank.data.written import WrittenPost
 from replyrank.training import build_rows
-from replyrank.training.build import build_dataset
+from replyrank.training.build import build_dataset, dataset_for
 from replyrank.training.build_card import BuildSummary
 from replyrank.training.build_rows import BuildConfig, RowSelection
 from tests.corpora import write_corpora
@@ -35,7 +35,11 @@ ADDED = [
     "@EE or Verizon for a phone in May?",
     "@LondonMidland three minutes late and nobody minds",
 ]
-WRITTEN = [STREAM[0].replace("EE", "Larkwing"), "my kid has swallowed the cap, what is in it"]
+WRITTEN = [
+    STREAM[0].replace("EE", "Larkwing"),
+    "my kid has swallowed the cap, what is in it",
+    "I found them on Google and the oven smokes",
+]
 
 
 def _label(source: str, text: str, split: str = "train") -> LabelRow:
@@ -105,6 +109,7 @@ def test_labelled_posts_go_to_their_sides(root: Path) -> None:
         ("twcs_mixed", "labelled: near-copy of test"): 1,
         ("twcs_mixed", "labelled: names a gate company"): 1,
         ("written", "added: near-copy of a labelled post"): 1,
+        ("written", "added: of a gate company, or names one"): 1,
     }
     written = sides["posts_added"][1]
     assert (written.source, written.company, written.channel) == ("written", "", "chat")
@@ -136,9 +141,10 @@ def test_optional_mappings_count_when_asked_for(root: Path) -> None:
     assert [row.urgency for row in asked.auxiliary()] == [2]
 
 
-def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: Path) -> None:
+def test_a_build_is_whole_repeatable_and_says_what_it_did(
+    root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     datasets = pytest.importorskip("datasets", reason="needs the extra train")
-    datasets.disable_progress_bars()
     heard: list[str] = []
     config = BuildConfig(auxiliary=("uva", "banking77"))
     first = build_dataset(root, tmp_path / "one", config, report=heard.append)
@@ -160,6 +166,9 @@ def test_a_build_is_whole_repeatable_and_says_what_it_did(root: Path, tmp_path: 
     assert "| twcs_mixed | labelled: near-copy of test | 1 |" in card
     assert "| banking77 | 2 | 0 | 0 | 0 | 0 |" in card
     assert len(heard) == 3
+    # No bars of the library's, and they are as they were afterwards.
+    assert capfd.readouterr() == ("", "")
+    assert not datasets.are_progress_bars_disabled()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "root", "two"]
 
 
@@ -173,6 +182,26 @@ def test_a_split_without_rows_is_counted_but_not_written(root: Path, tmp_path: P
         "gate",
         "test",
     }
+
+
+def test_the_set_of_a_run_is_built_once_and_holds_what_the_run_names(
+    root: Path, tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets", reason="needs the extra train")
+    from replyrank.training.config import FallbackConfig  # noqa: PLC0415  needs the extra
+
+    plain = FallbackConfig(kind="linear", name="toy")
+    crisis = plain.model_copy(update={"auxiliary": ("trec_is",), "optional": ("trec_is",)})
+    folder, heard = tmp_path / "set", list[str]()
+    assert dataset_for(crisis, root, folder, report=heard.append) == folder
+    assert "trec_is" in set(datasets.load_from_disk(str(folder))["auxiliary"]["source"])
+    assert dataset_for(crisis, root, folder, report=heard.append) == folder
+    assert len(heard) == 3
+    with pytest.raises(UsageError, match="was built from other labels"):
+        dataset_for(plain, root, folder)
+    (folder / "inputs.sha256").unlink()
+    with pytest.raises(UsageError, match="unknown ones"):
+        dataset_for(crisis, root, folder)
 
 
 def test_a_changed_text_changes_the_hash(root: Path, tmp_path: Path) -> None:

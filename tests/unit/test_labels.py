@@ -64,8 +64,9 @@ def test_the_labels_in_the_package() -> None:
     assert all(len(row.key) == 64 for row in rows)
 
 
-def test_no_text_is_shipped() -> None:
-    path = Path(__file__).resolve().parents[2] / "data" / "labels" / "posts.csv"
+@pytest.mark.parametrize("name", ["posts.csv", "added.csv", "controls.csv"])
+def test_no_text_is_shipped(name: str) -> None:
+    path = Path(__file__).resolve().parents[2] / "data" / "labels" / name
     with path.open(encoding="utf-8", newline="") as lines:
         header, *rows = csv.reader(lines)
     assert tuple(header) == LABEL_COLUMNS

@@ -160,13 +160,18 @@ def test_low_confidence_keeps_the_scores(tmp_path: Path, scorer: OnnxScorer) -> 
     np.testing.assert_array_equal(batch.need[:-1], scorer.score_batch(TEXTS).need)
 
 
-def test_long_texts_are_cut_at_max_tokens(scorer: OnnxScorer) -> None:
-    # 30 words and the two special tokens fill the 32 of the configuration.
-    words = ["order", "app", "bank"] * 20
-    exact, longer, shorter = (" ".join(words[:size]) for size in (30, 45, 29))
-    p_exact, p_longer, p_shorter = (scorer.score_batch([t]).need for t in (exact, longer, shorter))
+def test_long_texts_keep_head_and_tail(scorer: OnnxScorer) -> None:
+    # 30 words and the two special tokens fill the 32 of the configuration: 23 words from the
+    # beginning, 7 from the end.
+    head, tail = ["order", "app", "bank"] * 8, ["the", "bus"] * 4
+    exact = " ".join([*head[:23], *tail[-7:]])
+    longer = " ".join([*head[:23], *["app"] * 50, *tail[-7:]])
+    other_end = " ".join([*head[:23], *["app"] * 50, *tail[-6:], "app"])
+    p_exact, p_longer, p_other = (
+        scorer.score_batch([text]).need for text in (exact, longer, other_end)
+    )
     np.testing.assert_array_equal(p_exact, p_longer)
-    assert not np.array_equal(p_exact, p_shorter)
+    assert not np.array_equal(p_exact, p_other)
 
 
 def test_wrong_numbers_are_refused(folder: Path) -> None:

@@ -1,0 +1,112 @@
+"""Memory of bulk scoring: 100,000 real posts file to file, beside a tenth of them, in every format.
+
+Each run is a process of its own, which tells its greatest resident memory.
+"""
+
+import argparse
+import csv
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from replyrank.data.corpora import read_corpus
+from replyrank.data.readers import Format
+from replyrank.training.markdown import table
+from tests.benchmarks.reporting import write
+
+_COMMAND: Final = "python -m tests.benchmarks.memory"
+_SIZES: Final = (10_000, 100_000)
+_CORPORA: Final = ("twcs", "airline", "uk_mobile", "asapp", "facebook", "goemotions")
+
+
+def _posts() -> Iterator[str]:
+    """Distinct real posts, one corpus after the other."""
+    seen = set[str]()
+    for name in _CORPORA:
+        for post in read_corpus(name):
+            if post.text not in seen:
+                seen.add(post.text)
+                yield post.text
+
+
+def _write(texts: list[str], path: Path) -> None:
+    match Format(path.suffix.removeprefix(".")):
+        case Format.CSV:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                rows = csv.writer(file)
+                rows.writerow(["id", "text"])
+                rows.writerows(enumerate(texts))
+        case Format.JSONL:
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps({"id": n, "text": t}) + "\n" for n, t in enumerate(texts)
+                )
+        case Format.PARQUET:
+            pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), path)
+
+
+def _work(source: Path) -> None:
+    """Score one file in this process; prints rows, seconds and the greatest memory in MiB."""
+    from replyrank.models import load_scorer  # noqa: PLC0415
+    from replyrank.pipeline.bulk import BulkOptions, score_file  # noqa: PLC0415
+
+    scorer = load_scorer(threads=2)
+    start = time.perf_counter()
+    target = source.with_name(f"out-{source.name}")
+    summary = score_file(source, target, scorer, BulkOptions(deduplicate=False))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps([summary.scored, seconds, peak]))
+
+
+def _measure(source: Path) -> tuple[int, float, float]:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.memory", "--source"]
+    done = subprocess.run([*command, str(source)], check=True, capture_output=True, text=True)  # noqa: S603
+    rows, seconds, peak = json.loads(done.stdout.strip().splitlines()[-1])
+    print(f"{source.name}: {rows:,} rows, {seconds:.0f} s, {peak:.0f} MiB", file=sys.stderr)
+    return int(rows), float(seconds), float(peak)
+
+
+def main() -> None:
+    """Measure every format at both sizes and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path)
+    arguments = parser.parse_args()
+    if arguments.source:
+        _work(arguments.source)
+        return
+    posts = _posts()
+    texts = [next(posts) for _ in range(max(_SIZES))]
+    rows, facts = [], {}
+    with tempfile.TemporaryDirectory() as place:
+        for kind in Format:
+            runs = []
+            for size in _SIZES:
+                source = Path(place) / f"posts-{size}.{kind}"
+                _write(texts[:size], source)
+                runs.append(_measure(source))
+            facts[kind.value] = runs
+            peaks = [peak for _, _, peak in runs]
+            rates = [count / seconds for count, seconds, _ in runs]
+            cells = [f"{value:,.0f}" for value in (*peaks, *rates)]
+            rows.append((kind.value, *cells, f"{peaks[1] / peaks[0]:.2f}"))
+    small, large = (f"{size:,}" for size in _SIZES)
+    head = ("format", f"MiB at {small} rows", f"MiB at {large}", f"rows/s at {small}")
+    body = table((*head, f"rows/s at {large}", "memory, times"), rows)
+    body += (
+        "\n\nDistinct real posts, two threads, repeats scored again; format in and out is the same."
+    )
+    write("memory", {"runs": facts}, body, _COMMAND)
+
+
+if __name__ == "__main__":
+    main()
