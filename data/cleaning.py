@@ -16,7 +16,7 @@ import ftfy
 from ftfy.badness import is_bad
 
 #: Raised whenever the output of ``clean`` changes for any text; an artefact names its version.
-CLEANING_VERSION: Final = 1
+CLEANING_VERSION: Final = 2
 
 #: A longer text keeps its head and its tail: what is asked often stands at the end.
 MAX_CHARS: Final = 4_000
@@ -67,7 +67,8 @@ _LINK: Final = re.compile(
 )
 _LINK_HINT: Final = re.compile(r"http|www\.|\{link\}", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
-_HANDLE: Final = re.compile(r"(?<![\w@])@\s?(?:\w+|\{mention\})")
+# "@ 5pm" and "@ the gate" say when and where, not to whom.
+_HANDLE: Final = re.compile(r"(?<![\w@])@(?:\w+|\s?\{mention\})")
 _MANY_HANDLES: Final = re.compile(rf"{HANDLE}(?:[\s,.:;]*{HANDLE})+")
 _MANY_LINKS: Final = re.compile(rf"\b{LINK}(?:\s+{LINK}\b)+")
 # "soooo" and "!!!!!" keep three: enough to show the loudness, too few to fill the window.
