@@ -115,9 +115,15 @@ def load_held_out(artefact: Artefact) -> HeldOut:
             need, p_sentiment = (
                 arrays[name].astype(np.float64) for name in ("need", "p_sentiment")
             )
+            company, intent, urgency, sentiment = (
+                arrays[name].astype(np.int64) for name in _LABELS
+            )
             return HeldOut(
-                arrays["key"].astype(np.uint64),
-                *(arrays[name].astype(np.int64) for name in _LABELS),
+                key=arrays["key"].astype(np.uint64),
+                company=company,
+                intent=intent,
+                urgency=urgency,
+                sentiment=sentiment,
                 need=need / need.sum(axis=1, keepdims=True),
                 p_sentiment=p_sentiment / p_sentiment.sum(axis=1, keepdims=True),
                 rule_hits=arrays["rule_hits"].astype(np.bool_),

@@ -42,7 +42,7 @@ def estimate_shares(
         return shares
     for _ in range(_ROUNDS):
         mean = adjust(posterior, prior, shares).mean(axis=0)
-        found = (mean + prior_weight * prior) / (1 + prior_weight)
+        found: FloatArray = (mean + prior_weight * prior) / (1 + prior_weight)
         if np.abs(found - shares).max() < _CONVERGED:
             return found
         shares = found
@@ -52,4 +52,5 @@ def estimate_shares(
 def adjust(posterior: FloatArray, prior: FloatArray, shares: FloatArray) -> FloatArray:
     """(n, k) probabilities for traffic of ``shares``, of those for traffic of ``prior``."""
     weighted = posterior * (shares / prior)
-    return weighted / weighted.sum(axis=1, keepdims=True)
+    adjusted: FloatArray = weighted / weighted.sum(axis=1, keepdims=True)
+    return adjusted

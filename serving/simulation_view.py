@@ -122,7 +122,7 @@ _VARIED_COLUMNS: Final = ("scenario", "change", "order", "urgent late", "request
 
 def _gains(replay: Replay) -> list[tuple[str, ...]]:
     agents = replay.setting.scenarios.agents
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for case in replay.mixes[0].cases:
         needed = agents_for_the_same(case, replay.staffing, agents)
         most = max((fifo.variant.agents for fifo in replay.staffing), default=0) + agents

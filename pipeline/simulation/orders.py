@@ -12,7 +12,7 @@ from replyrank.pipeline.index import class_targets, index
 from replyrank.pipeline.policy import FloatArray, Policy
 from replyrank.pipeline.simulation.engine import ClockedOrder, FixedOrder, Order
 from replyrank.pipeline.simulation.population import Population
-from replyrank.pipeline.simulation.world import World
+from replyrank.pipeline.simulation.world import IntArray, World
 
 #: the mix is estimated anew after so many arrivals, on so many
 _EVERY: Final = 25
@@ -100,8 +100,9 @@ class Orders:
         sharper: FloatArray = powered / powered.sum(axis=1, keepdims=True)
         return sharper
 
-    def _predicted(self) -> np.ndarray:
-        return self._posterior(MODEL).argmax(axis=1)
+    def _predicted(self) -> IntArray:
+        likeliest: IntArray = self._posterior(MODEL).argmax(axis=1)
+        return likeliest
 
     def _ranked(self, posterior: FloatArray, *, adjusted: bool) -> Order:
         world, policy = self._world, self._policy

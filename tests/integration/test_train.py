@@ -31,7 +31,7 @@ from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
 from replyrank.training.material import Material, load_material
 from replyrank.training.plan import Plan, PlannedStage
-from replyrank.training.release import Quantised
+from replyrank.training.release import Quantised, gate_checks, quantise_model
 from replyrank.training.runs import open_run
 from replyrank.training.train import TrainingRun
 from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
@@ -222,7 +222,7 @@ def test_an_export_is_measured_on_posts_and_not_on_what_stands_beside(
     config: TrainConfig, material: Material, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = TrainingRun(config, material, work)
-    real_quantise, real_gate = train.quantise_model, train.gate_checks
+    real_quantise, real_gate = quantise_model, gate_checks
     seen: list[set[tuple[int, ...]]] = []
 
     def quantise(model: Any, tokens: Any, *rest: Any) -> Quantised:

@@ -14,7 +14,8 @@ def _posterior(shares: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
     means = 2.0 * np.array([[1, 0], [0, 1], [-1, -1]])
     x = means[random.choice(3, n, p=shares)] + random.standard_normal((n, 2))
     density = np.exp(-((x[:, None] - means) ** 2).sum(axis=2) / 2) * PRIOR
-    return density / density.sum(axis=1, keepdims=True)
+    posterior: np.ndarray = density / density.sum(axis=1, keepdims=True)
+    return posterior
 
 
 @pytest.mark.parametrize("shares", [[0.2, 0.3, 0.5], [0.6, 0.2, 0.2], [0.02, 0.08, 0.9]])

@@ -29,7 +29,7 @@ def _erlang_c(agents: int, offered: float) -> float:
 def test_waits_are_those_of_erlang_c() -> None:
     agents, load = 8, 0.8
     work = _poisson(rate=agents * load, mean=1.0, n=400_000, seed=1)
-    wait = serve(work, agents, FixedOrder(np.arange(len(work)))) - work.arrival
+    wait = serve(work, agents, FixedOrder(np.arange(len(work), dtype=float))) - work.arrival
     expected = _erlang_c(agents, agents * load)
     assert (wait > 1e-9).mean() == pytest.approx(expected, abs=0.02)
     mean = expected / (agents - agents * load)
@@ -86,7 +86,8 @@ def test_nobody_idles_while_a_message_waits_and_all_are_handled(
     work = Workload(arrival, handling)
 
     def now_worth(rows: np.ndarray, now: float) -> FloatArray:
-        return value[rows] + 0.1 * (now - arrival[rows])
+        worth: FloatArray = value[rows] + 0.1 * (now - arrival[rows])
+        return worth
 
     for order in (FixedOrder(-value), ClockedOrder(now_worth)):
         begin = serve(work, agents, order)

@@ -28,7 +28,7 @@ def _class(name: PolicyClass) -> int:
 def _world(true: list[PolicyClass], post: list[int] | None = None, gap: float = 0.0) -> World:
     n = len(true)
     return World(
-        work=Workload(gap * np.arange(n), np.ones(n)),
+        work=Workload(gap * np.arange(n, dtype=np.float64), np.ones(n)),
         true=np.array([_class(name) for name in true]),
         post=np.arange(n) if post is None else np.array(post),
         channel_target=np.full(n, 60.0),
@@ -170,8 +170,7 @@ def test_posts_of_no_company_are_groups_of_their_own() -> None:
 
 def _order_of(name: OrderName, world: World, posts: Population) -> list[int]:
     """Rows as one agent takes them who finds them all waiting."""
-    begin = serve(world.work, 1, Orders(world, posts, POLICY).make(name))
-    return np.argsort(begin).tolist()
+    return _taken(Orders(world, posts, POLICY), name, world)
 
 
 def test_orders_by_hand() -> None:
@@ -224,7 +223,8 @@ def test_sharper_probabilities_keep_the_likeliest_class() -> None:
 
 
 def _taken(orders: Orders, name: OrderName, world: World) -> list[int]:
-    return np.argsort(serve(world.work, 1, orders.make(name))).tolist()
+    rows: list[int] = np.argsort(serve(world.work, 1, orders.make(name))).tolist()
+    return rows
 
 
 # Outcomes
