@@ -40,9 +40,9 @@ def held_out(n: int = 600, *, accuracy: float = 0.8, seed: int = 0, key: int = 0
     )
 
 
-def population(**changes: Any) -> Population:
-    """A good model and a worse one of the same posts."""
-    models = {MODEL: held_out(**changes), FALLBACK: held_out(**changes | {"accuracy": 0.5})}
+def population(n: int = 600, accuracy: float = 0.8) -> Population:
+    """A model and a worse one of the same posts."""
+    models = {MODEL: held_out(n, accuracy=accuracy), FALLBACK: held_out(n, accuracy=0.5)}
     return make_population(models, load_rules())
 
 

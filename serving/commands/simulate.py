@@ -1,6 +1,5 @@
 """``replyrank simulate``: what each way of ordering the queue would have cost."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from replyrank.data.errors import UsageError
 from replyrank.data.readers.targets import Target
+from replyrank.data.samples.load import sample_path
 from replyrank.models.artefact import Artefact
 from replyrank.models.config import ModelKind
 from replyrank.models.cpus import available_cpus
@@ -89,7 +89,7 @@ def simulate(
     artefact = find_artefact(model)
     population = make_population(_models(artefact), load_rules())
     told = ProblemPrinter()
-    with resources.as_file(_sample()) as sample:
+    with sample_path("trace.csv") as sample:
         trace = read_trace(source or sample, reading, scenarios, policy, told)
     told.close()
     mixes = _mixes(trace, scenarios, model, threads)
@@ -104,10 +104,6 @@ def simulate(
     else:
         typer.echo(view.text(found), nl=False)
     told.require_whole(source or "the sample")
-
-
-def _sample() -> resources.abc.Traversable:
-    return resources.files("replyrank.data.samples").joinpath("trace.csv")
 
 
 def _models(artefact: Artefact) -> dict[str, HeldOut]:

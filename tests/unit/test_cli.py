@@ -13,6 +13,7 @@ from replyrank.serving.errors import MissingExtraError
 COMMANDS = [
     ("score",),
     ("rank",),
+    ("simulate",),
     ("evaluate",),
     ("train",),
     ("data",),
