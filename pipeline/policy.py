@@ -32,6 +32,7 @@ __all__ = [
     "ChannelRule",
     "FloatArray",
     "Guard",
+    "IntArray",
     "Policy",
     "PolicyClass",
     "Reach",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 ClassNumber = Literal["weight", "target", "doublings", "handling", "share"]
 

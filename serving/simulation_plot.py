@@ -47,7 +47,8 @@ def plot(replay: Replay) -> str:
               "in which they are taken differs", 14, _FAINT),
     ]  # fmt: skip
     # One scale for all panels, so that they can be compared.
-    most = max(order.urgent_late.high for case in cases for order in case.orders)
+    ends = [order.urgent_late.high for case in cases for order in case.orders]
+    most = max((end for end in ends if not math.isnan(end)), default=0.0)
     for place, case in enumerate(cases):
         left = _MARGIN + place % _COLUMNS * width
         top = _HEAD + place // _COLUMNS * panel

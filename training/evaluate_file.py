@@ -23,8 +23,6 @@ from replyrank.training.predictions import Predictions, predict
 from replyrank.training.report import REPORT, write_report
 from replyrank.training.rows import MASKED
 
-#: name of the shipped artefact that is the linear baseline
-
 
 def _silent(_: str) -> None:
     return

@@ -9,10 +9,10 @@ import numpy as np
 from replyrank.pipeline.class_mix import adjust, estimate_shares
 from replyrank.pipeline.classes import POLICY_CLASSES
 from replyrank.pipeline.index import class_targets, index
-from replyrank.pipeline.policy import FloatArray, Policy
+from replyrank.pipeline.policy import FloatArray, IntArray, Policy
 from replyrank.pipeline.simulation.engine import ClockedOrder, FixedOrder, Order
 from replyrank.pipeline.simulation.population import Population
-from replyrank.pipeline.simulation.world import IntArray, World
+from replyrank.pipeline.simulation.world import World
 
 #: the mix is estimated anew after so many arrivals, on so many
 _EVERY: Final = 25

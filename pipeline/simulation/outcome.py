@@ -1,6 +1,7 @@
 """What an order did to the people who waited: late answers, waits and cost."""
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Outcome:
 
 
 #: names of the figures of an outcome, in their order
-FIGURES = tuple(field.name for field in fields(Outcome))
+FIGURES: Final = tuple(field.name for field in fields(Outcome))
 
 
 def outcome(world: World, begin: FloatArray, scenarios: Scenarios) -> Outcome:

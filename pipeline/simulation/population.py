@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, SentimentLabel, UrgencyLevel
 from replyrank.models.held_out import HeldOut
 from replyrank.pipeline.classes import POLICY_CLASSES, URGENT_CLASSES, PolicyClass, policy_class
 from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.index import class_posterior
-from replyrank.pipeline.policy import FloatArray
+from replyrank.pipeline.policy import FloatArray, IntArray
 from replyrank.pipeline.simulation.rules import KeywordRules
-
-IntArray = npt.NDArray[np.int64]
 
 _CLASSES: Final = len(POLICY_CLASSES)
 #: a company can stand for an incident if it has so many urgent posts and requests

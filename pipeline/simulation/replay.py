@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from replyrank.pipeline.policy import FloatArray, Policy
 from replyrank.pipeline.simulation.orders import FALLBACK, OrderName
@@ -17,8 +18,8 @@ from replyrank.pipeline.simulation.summary import CaseSummary, summarise
 from replyrank.pipeline.simulation.world import Setting
 
 #: what the shares of the classes may come from
-OWN_MIX = "the trace's own mix"
-REFERENCE_MIX = "the reference mix"
+OWN_MIX: Final = "the trace's own mix"
+REFERENCE_MIX: Final = "the reference mix"
 
 
 @dataclass(frozen=True)

@@ -151,5 +151,7 @@ def _pooled(runs: Runs, name: OrderName, figure: str, drawn: np.ndarray) -> Floa
 
 
 def _range(values: FloatArray) -> Range:
-    low, high = np.quantile(values[1:], [_TAIL, 1 - _TAIL])
+    # Resamples in which a figure is not defined do not count for it.
+    defined = values[1:][~np.isnan(values[1:])]
+    low, high = np.quantile(defined, [_TAIL, 1 - _TAIL]) if len(defined) else (np.nan, np.nan)
     return Range(float(values[0]), float(low), float(high))

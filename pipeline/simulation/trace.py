@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from replyrank.data.errors import UsageError
 from replyrank.data.messages import Message
 from replyrank.data.readers import Notice, Problem, ReadOptions, Record, open_source
 from replyrank.data.vocabulary import Visibility
 from replyrank.pipeline.index import reach_factor
-from replyrank.pipeline.policy import FloatArray, Policy
+from replyrank.pipeline.policy import FloatArray, IntArray, Policy
 from replyrank.pipeline.simulation.scenarios import Scenarios
 
 #: fewer arrivals tell nothing of a rhythm
@@ -22,8 +21,6 @@ _HOUR: Final = 3600
 _HOURS: Final = 24
 #: the slowest pace of an hour in which hardly anybody writes, beside the mean
 _SLOWEST: Final = 0.02
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from replyrank.pipeline.classes import POLICY_CLASSES
-from replyrank.pipeline.policy import FloatArray
+from replyrank.pipeline.policy import FloatArray, IntArray
 from replyrank.pipeline.simulation.engine import Workload
 from replyrank.pipeline.simulation.population import Draw, Population
 from replyrank.pipeline.simulation.scenarios import Scenario, Scenarios, Segment
 from replyrank.pipeline.simulation.trace import Trace, stretch
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

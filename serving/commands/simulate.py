@@ -13,7 +13,7 @@ from replyrank.data.samples.load import sample_path
 from replyrank.models.artefact import Artefact
 from replyrank.models.config import ModelKind
 from replyrank.models.cpus import available_cpus
-from replyrank.models.errors import ArtefactError
+from replyrank.models.errors import ArtefactError, ModelNotFoundError
 from replyrank.models.find import FALLBACK as FALLBACK_MODEL
 from replyrank.models.find import find_artefact, load_scorer
 from replyrank.models.held_out import HeldOut, load_held_out
@@ -76,7 +76,8 @@ def simulate(
     """Replay real arrivals and show what each way of ordering the queue costs.
 
     TRACE gives the times and what the messages are about. Their true labels, and what the model
-    says of them, are those of labelled posts of companies that its training had not seen.
+    says of them, are those of labelled posts of companies that its training had not seen. As many
+    runs go on at the same time as --threads says.
     """
     if target is not None:
         _check_target(target, force=force)
@@ -113,7 +114,7 @@ def _models(artefact: Artefact) -> dict[str, HeldOut]:
         return models
     try:
         other = load_held_out(find_artefact(FALLBACK_MODEL))
-    except ArtefactError as error:
+    except (ArtefactError, ModelNotFoundError) as error:
         typer.echo(f"without the linear model: {error}", err=True)
         return models
     share = len(shared_posts(models[MODEL], other)) / max(len(models[MODEL]), 1)

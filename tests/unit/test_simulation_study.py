@@ -138,6 +138,14 @@ def test_a_share_of_nothing_is_not_a_number_and_shown_as_none() -> None:
     assert np.isnan(found.of(OrderName.OURS).urgent_late.value)
 
 
+def test_seeds_without_any_do_not_spoil_an_interval() -> None:
+    runs = _runs({OrderName.FIFO: [0.0, 40.0, 60.0], OrderName.OURS: [0.0, 1.0, 2.0]})
+    runs.values[:, 0, FIGURES.index("urgent")] = 0.0
+    late = summarise(runs).of(OrderName.FIFO).urgent_late
+    assert late.value == pytest.approx(0.5)
+    assert (late.low, late.high) == pytest.approx((0.4, 0.6))
+
+
 def test_agents_that_first_come_first_served_needs() -> None:
     ours = summarise(_runs({OrderName.FIFO: [50.0, 50.0], OrderName.OURS: [5.0, 5.0]}))
     more = [
@@ -207,7 +215,9 @@ def test_json_has_no_word_that_is_no_json() -> None:
     case = summarise(_runs({OrderName.FIFO: [0.0, 0.0], OrderName.OURS: [0.0, 0.0]}, urgent=0.0))
     broken = replace(found, sensitivity=(case,))
     assert "NaN" not in view.as_json(broken, ABOUT)
-    assert "| - |" in view.markdown(broken, ABOUT)
+    assert "nan" not in view.markdown(broken, ABOUT)
+    mix = replace(found.mixes[0], cases=(case, *found.mixes[0].cases))
+    assert "nan" not in plot(replace(found, mixes=(mix,)))
 
 
 def test_the_picture_has_a_bar_as_long_as_its_figure() -> None:
