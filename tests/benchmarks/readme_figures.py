@@ -59,6 +59,32 @@ def speed_table() -> str:
     return table(("beside the default Hugging Face pipeline", "times faster"), rows)
 
 
+#: the trace and the scenario that the README shows
+_TRACE: Final = "uk_mobile"
+_SCENARIO: Final = "load 0.9"
+#: key in the report, title, decimals, factor, unit
+_REPLAYED: Final = (
+    ("urgent_late", "urgent, too late", 1, 100, "%"),
+    ("critical_late", "critical, too late", 1, 100, "%"),
+    ("requests_late", "all requests, too late", 1, 100, "%"),
+    ("cost", "cost of waiting", 1, 1, "x"),
+)
+
+
+def replay_table() -> str:
+    """Each way of ordering the queue, on real arrivals in the trace's own mix."""
+    cases = _report(f"replay-{_TRACE}")["mixes"][0]["cases"]
+    (case,) = (case for case in cases if case["scenario"] == _SCENARIO)
+    rows = []
+    for order in case["orders"]:
+        values = (
+            f"{factor * order[key]['value']:.{digits}f}{unit}"
+            for key, _, digits, factor, unit in _REPLAYED
+        )
+        rows.append((order["order"], *values))
+    return table(("order", *(title for _, title, *_ in _REPLAYED)), rows)
+
+
 def tweeteval_line() -> str:
     """The shipped model on TweetEval's sentiment test."""
     recall = _report("tweeteval")["macro_recall"]["default"]
@@ -66,4 +92,4 @@ def tweeteval_line() -> str:
 
 
 if __name__ == "__main__":
-    print(quality_table(), tweeteval_line(), speed_table(), sep="\n\n")
+    print(replay_table(), quality_table(), tweeteval_line(), speed_table(), sep="\n\n")

@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.labels import agreement_table
-from tests.benchmarks.readme_figures import quality_table, speed_table, tweeteval_line
+from tests.benchmarks.readme_figures import (
+    quality_table,
+    replay_table,
+    speed_table,
+    tweeteval_line,
+)
 from tests.benchmarks.reporting import REPORTS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
 
-@pytest.mark.parametrize("made", [quality_table, speed_table, tweeteval_line])
+@pytest.mark.parametrize("made", [quality_table, replay_table, speed_table, tweeteval_line])
 def test_the_figures_stand_in_the_readme(made: Callable[[], str]) -> None:
     assert made() in README.read_text(encoding="utf-8")
 
