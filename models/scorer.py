@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -122,13 +123,14 @@ class TextScorer(ABC):
             language=tuple(intake.language),
             review=tuple(intake.review),
             model=config.name,
+            sentiment_shares=config.priors.sentiment,
         )
         unsure = batch.p_intent.max(axis=1, initial=0) < config.thresholds.low_confidence
         review = list(intake.review)
         for row in intake.rows:
             if unsure[row]:
                 review[row] = Review.LOW_CONFIDENCE
-        return ScoreBatch(need, sentiment, batch.language, tuple(review), config.name)
+        return replace(batch, review=tuple(review))
 
 
 class OnnxScorer(TextScorer):

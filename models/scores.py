@@ -1,9 +1,12 @@
 """What a model says of messages: calibrated probabilities and what follows from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from replyrank.data.vocabulary import (
     INTENTS,
@@ -18,6 +21,31 @@ from replyrank.data.vocabulary import (
 from replyrank.models.joint import FloatArray, intents, levels
 
 _HIGH: Final = UrgencyLevel.HIGH.value
+_NEUTRAL: Final = SENTIMENT_LABELS.index(SentimentLabel.NEUTRAL)
+#: a label rarer than this counts as this rare
+_RAREST: Final = 1e-6
+#: by so much neutral is ahead where nothing stands out, as in a message that was not scored
+_AHEAD: Final = 1 + 1e-9
+
+#: labels that are equally common: the likeliest is the one that stands out
+EVEN_SHARES: Final = (1 / 3, 1 / 3, 1 / 3)
+
+
+def sentiment_classes(p: FloatArray, shares: Sequence[float]) -> npt.NDArray[np.int64]:
+    """(n,) the sentiment that stands out: the greatest probability for how common it is.
+
+    Of the posts of a class, the share that gets its label is sum_i p_ik [label_i = k] / (n * share
+    of k), so this choice makes the mean of these shares, the macro-averaged recall, the greatest.
+    The likeliest label would let the commonest class swallow the others' doubtful posts.
+
+    Args:
+        p: (n, 3) calibrated probabilities.
+        shares: (3,) of the labels among the posts for which the probabilities hold.
+    """
+    standing = p / np.maximum(shares, _RAREST)
+    standing[:, _NEUTRAL] *= _AHEAD
+    classes: npt.NDArray[np.int64] = standing.argmax(axis=1).astype(np.int64)
+    return classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +62,7 @@ class Score:
     p_urgency: tuple[float, ...]
     #: p(positive) - p(negative), -1 to 1
     sentiment: float
+    #: what stands out against how common it is, not always the likeliest
     sentiment_label: SentimentLabel
     #: p of each label, in the order of ``SENTIMENT_LABELS``
     p_sentiment: tuple[float, ...]
@@ -58,6 +87,8 @@ class ScoreBatch:
     review: tuple[Review | None, ...]
     #: name and version of the model
     model: str
+    #: shares of the three sentiments where the model's probabilities hold
+    sentiment_shares: tuple[float, ...] = EVEN_SHARES
 
     def __post_init__(self) -> None:
         n = len(self.language)
@@ -92,6 +123,11 @@ class ScoreBatch:
         """(n,): p(positive) - p(negative)."""
         return self.p_sentiment[:, 2] - self.p_sentiment[:, 0]
 
+    @cached_property
+    def sentiment_class(self) -> npt.NDArray[np.int64]:
+        """(n,): index in ``SENTIMENT_LABELS`` of the label that stands out."""
+        return sentiment_classes(self.p_sentiment, self.sentiment_shares)
+
     def __getitem__(self, row: int) -> Score:
         """One row as a ``Score``."""
         return Score(
@@ -101,7 +137,7 @@ class ScoreBatch:
             urgency_level=URGENCY_LEVELS[int(self.p_urgency[row].argmax())],
             p_urgency=tuple(self.p_urgency[row].tolist()),
             sentiment=float(self.sentiment[row]),
-            sentiment_label=SENTIMENT_LABELS[int(self.p_sentiment[row].argmax())],
+            sentiment_label=SENTIMENT_LABELS[self.sentiment_class[row]],
             p_sentiment=tuple(self.p_sentiment[row].tolist()),
             need=tuple(self.need[row].tolist()),
             language=self.language[row],

@@ -236,6 +236,7 @@ def score_distinct(scorer: Scorer, texts: Sequence[object]) -> ScoreBatch:
         language=tuple(batch.language[place] for place in order),
         review=tuple(batch.review[place] for place in order),
         model=batch.model,
+        sentiment_shares=batch.sentiment_shares,
     )
 
 

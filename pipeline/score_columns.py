@@ -25,7 +25,7 @@ def score_columns(batch: ScoreBatch) -> Added:
     columns["urgency_level"] = _words(batch.p_urgency, _LEVEL_WORDS)
     columns |= _numbers(batch.p_urgency, [f"p_urgency_{word}" for word in _LEVEL_WORDS])
     columns |= _numbers(batch.sentiment[:, None], ["sentiment"])
-    columns["sentiment_label"] = _words(batch.p_sentiment, _SENTIMENT_WORDS)
+    columns["sentiment_label"] = [_SENTIMENT_WORDS[k] for k in batch.sentiment_class.tolist()]
     columns |= _numbers(batch.p_sentiment, [f"p_{word}" for word in _SENTIMENT_WORDS])
     columns["language"] = list(batch.language)
     columns["review"] = [None if review is None else review.value for review in batch.review]

@@ -74,8 +74,8 @@ def behaviour_report(predictions: Predictions, *, seed: int, resamples: int) -> 
 def _judged(cases: Sequence[Case], predictions: Predictions) -> tuple[BoolArray, BoolArray]:
     """(n,) whether each case passes; (n,) whether urgency stands still between its texts."""
     p_intent, p_urgency = predictions.p_intent, predictions.p_urgency
-    p_sentiment = predictions.p_sentiment
-    if p_intent is None or p_urgency is None or p_sentiment is None:
+    sentiment = predictions.sentiment
+    if p_intent is None or p_urgency is None or sentiment is None:
         message = "behaviour suites need predictions of both heads"
         raise ValueError(message)
     passed, steady = np.zeros((2, len(cases)), dtype=np.bool_)
@@ -83,11 +83,12 @@ def _judged(cases: Sequence[Case], predictions: Predictions) -> tuple[BoolArray,
     for row, case in enumerate(cases):
         texts = slice(place, place + len(case.texts))
         place += len(case.texts)
-        intent, level, mood = p_intent[texts], p_urgency[texts], p_sentiment[texts]
+        intent, level, mood = p_intent[texts], p_urgency[texts], sentiment.p[texts]
         urgency = level[:, _HIGH:].sum(axis=1)
         steady[row] = np.ptp(urgency) < STEADY
         if case.expect is not None:
-            passed[row] = _is_met(case.expect, intent[0], level[0], mood[0])
+            label = int(sentiment.predicted[texts.start])
+            passed[row] = _is_met(case.expect, intent[0], level[0], label)
         elif case.rising is not None:
             value = _watched(case.rising, intent, urgency, mood)
             passed[row] = value[1] >= value[0] - TOLERANCE
@@ -97,12 +98,12 @@ def _judged(cases: Sequence[Case], predictions: Predictions) -> tuple[BoolArray,
     return passed, steady
 
 
-def _is_met(expect: Expectation, intent: FloatArray, level: FloatArray, mood: FloatArray) -> bool:
-    """Whether the likeliest labels are what is expected."""
+def _is_met(expect: Expectation, intent: FloatArray, level: FloatArray, sentiment: int) -> bool:
+    """Whether the labels are what is expected."""
     likeliest = int(level.argmax())
     return (
         (expect.intent is None or INTENTS[intent.argmax()] == expect.intent)
-        and (expect.sentiment is None or SENTIMENT_LABELS[mood.argmax()] == expect.sentiment)
+        and (expect.sentiment is None or SENTIMENT_LABELS[sentiment] == expect.sentiment)
         and (expect.least_urgency is None or likeliest >= expect.least_urgency.value)
         and (expect.most_urgency is None or likeliest <= expect.most_urgency.value)
     )

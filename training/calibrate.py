@@ -22,6 +22,7 @@ from replyrank.data.vocabulary import (
 from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import Calibration, HeadCalibration, Priors
 from replyrank.models.joint import intents
+from replyrank.models.scores import sentiment_classes
 from replyrank.training.batches import label_cells
 from replyrank.training.config import DecisionConfig
 from replyrank.training.losses import need_loss, sentiment_loss
@@ -44,6 +45,8 @@ class Fitted:
     """What an artefact's config holds of its out-of-fold posts."""
 
     calibration: Calibration
+    #: shares of the classes among these posts
+    priors: Priors
     #: p_support_request from which a post counts as a request
     support_request: float
     #: p of the likeliest intent below which a person should look
@@ -52,10 +55,12 @@ class Fitted:
     def judge(self, need: FloatArray, sentiment: FloatArray) -> Judged:
         """Calibrated probabilities and decisions from logits (n, 16) and (n, 3)."""
         p_need = apply_calibration(need, self.calibration.need)
+        p_sentiment = apply_calibration(sentiment, self.calibration.sentiment)
         p_intent = intents(p_need)
         return Judged(
             need=p_need,
-            p_sentiment=apply_calibration(sentiment, self.calibration.sentiment),
+            p_sentiment=p_sentiment,
+            sentiment_class=sentiment_classes(p_sentiment, self.priors.sentiment),
             is_request=p_intent[:, _SUPPORT] >= self.support_request,
             is_unsure=p_intent.max(axis=1) < self.low_confidence,
         )
@@ -67,6 +72,7 @@ def fit(oof: OutOfFold, decisions: DecisionConfig) -> Fitted:
     p_intent = intents(apply_calibration(oof.need, calibration.need))
     return Fitted(
         calibration,
+        fit_priors(oof.rows),
         support_threshold(p_intent[:, _SUPPORT], oof.rows.intent, decisions.support_recall),
         confidence_threshold(p_intent, decisions.review_share),
     )
@@ -82,13 +88,15 @@ def cross_fitted(oof: OutOfFold, decisions: DecisionConfig) -> Judged:
         folds = np.arange(len(folds)) % _PARTS
     need, p_sentiment = np.zeros_like(oof.need), np.zeros_like(oof.sentiment)
     is_request, is_unsure = np.zeros(len(folds), np.bool_), np.zeros(len(folds), np.bool_)
+    sentiment_class = np.zeros(len(folds), np.int64)
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
         fitted = fit(oof.take(np.flatnonzero(folds != fold)), decisions)
         judged = fitted.judge(oof.need[rows], oof.sentiment[rows])
         need[rows], p_sentiment[rows] = judged.need, judged.p_sentiment
+        sentiment_class[rows] = judged.sentiment_class
         is_request[rows], is_unsure[rows] = judged.is_request, judged.is_unsure
-    return Judged(need, p_sentiment, is_request, is_unsure)
+    return Judged(need, p_sentiment, sentiment_class, is_request, is_unsure)
 
 
 def fit_calibration(oof: OutOfFold) -> Calibration:

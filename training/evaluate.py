@@ -131,21 +131,16 @@ def _heads(
     predictions: Predictions, labels: LabelArrays, sampler: Sampler
 ) -> dict[str, HeadReport]:
     heads = (
-        ("intent", [str(a) for a in INTENTS], labels.intent, predictions.p_intent),
-        ("urgency", [a.label for a in URGENCY_LEVELS], labels.urgency, predictions.p_urgency),
-        (
-            "sentiment",
-            [str(a) for a in SENTIMENT_LABELS],
-            labels.sentiment,
-            predictions.p_sentiment,
-        ),
+        ("intent", [str(a) for a in INTENTS], labels.intent, predictions.intent),
+        ("urgency", [a.label for a in URGENCY_LEVELS], labels.urgency, predictions.urgency),
+        ("sentiment", [str(a) for a in SENTIMENT_LABELS], labels.sentiment, predictions.sentiment),
     )
     return {
         name: head_report(
-            tuple(classes), true, p, _labelled(true), sampler, ordered=name == "urgency"
+            tuple(classes), true, head, _labelled(true), sampler, ordered=name == "urgency"
         )
-        for name, classes, true, p in heads
-        if p is not None and (true != MASKED).any()
+        for name, classes, true, head in heads
+        if head is not None and (true != MASKED).any()
     }
 
 
@@ -240,19 +235,14 @@ def _slice_figures(
 ) -> dict[str, Figure]:
     """The main figures, each on the posts of the slice that have its label."""
     figures: dict[str, Figure] = {}
-    for name, of_counts, true, p in (
-        ("intent_macro_f1", metrics.macro_f1, labels.intent, predictions.p_intent),
-        ("urgency_kappa", metrics.quadratic_kappa, labels.urgency, predictions.p_urgency),
-        (
-            "sentiment_macro_recall",
-            metrics.macro_recall,
-            labels.sentiment,
-            predictions.p_sentiment,
-        ),
+    for name, of_counts, true, head in (
+        ("intent_macro_f1", metrics.macro_f1, labels.intent, predictions.intent),
+        ("urgency_kappa", metrics.quadratic_kappa, labels.urgency, predictions.urgency),
+        ("sentiment_macro_recall", metrics.macro_recall, labels.sentiment, predictions.sentiment),
     ):
         kept = rows[true[rows] != MASKED]
-        if p is not None and len(kept):
-            figures[name] = confusion_figure(name, of_counts, true, p, kept, sampler=sampler)
+        if head is not None and len(kept):
+            figures[name] = confusion_figure(name, of_counts, true, head, kept, sampler=sampler)
     kept = rows[labels.urgency[rows] != MASKED]
     if predictions.p_urgency is not None and len(kept):
         urgency = predictions.p_urgency[:, _HIGH:].sum(axis=1)

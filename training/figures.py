@@ -17,6 +17,7 @@ from replyrank.training.evaluation_report import (
     Reliability,
 )
 from replyrank.training.metrics import BoolArray, FloatArray, IntArray
+from replyrank.training.predictions import Head
 
 _CURVE_POINTS: Final = 200
 
@@ -53,7 +54,7 @@ def figure(estimate: Estimate, n: int, position: int | None = None) -> Figure:
 def head_report(
     classes: tuple[str, ...],
     true: IntArray,
-    p: FloatArray,
+    head: Head,
     rows: IntArray,
     sampler: Sampler,
     *,
@@ -64,13 +65,12 @@ def head_report(
     Args:
         classes: names of the k classes.
         true: (n,) classes of all posts.
-        p: (n, k) probabilities of all posts.
+        head: what is said of all posts.
         rows: the posts that have the label.
         sampler: makes the intervals.
         ordered: whether the classes have an order; then there is a kappa.
     """
-    true, p = true[rows], p[rows]
-    predicted = p.argmax(axis=1).astype(np.int64)
+    true, p, predicted = true[rows], head.p[rows], head.predicted[rows]
 
     def figures(weights: FloatArray) -> dict[str, FloatArray]:
         counts = metrics.confusion(true, predicted, len(classes), weights)
@@ -150,16 +150,16 @@ def confusion_figure(
     name: str,
     of_counts: Callable[[FloatArray], FloatArray],
     true: IntArray,
-    p: FloatArray,
+    head: Head,
     rows: IntArray,
     *,
     sampler: Sampler,
 ) -> Figure:
     """One figure that follows from the confusion counts of ``rows``."""
-    predicted = p[rows].argmax(axis=1).astype(np.int64)
+    predicted, classes = head.predicted[rows], head.p.shape[1]
 
     def figures(weights: FloatArray) -> dict[str, FloatArray]:
-        return {name: of_counts(metrics.confusion(true[rows], predicted, p.shape[1], weights))}
+        return {name: of_counts(metrics.confusion(true[rows], predicted, classes, weights))}
 
     return figure(sampler.estimate(figures, rows)[name], len(rows))
 

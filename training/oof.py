@@ -77,6 +77,8 @@ class Judged:
 
     need: FloatArray  # (n, 16)
     p_sentiment: FloatArray  # (n, 3)
+    #: (n,) index of the sentiment that stands out
+    sentiment_class: IntArray
     #: (n,) whether p_support_request reaches the threshold
     is_request: BoolArray
     #: (n,) whether the likeliest intent falls below the threshold of ``low_confidence``
@@ -108,7 +110,7 @@ def fold_figures(rows: TrainingRows, judged: Judged) -> FoldFigures:
     high = rows.urgency >= UrgencyLevel.HIGH.value
     critical = rows.urgency == UrgencyLevel.CRITICAL.value
     p_high = p_urgency[:, UrgencyLevel.HIGH.value :].sum(axis=1)
-    intent, sentiment = p_intent.argmax(axis=1), judged.p_sentiment.argmax(axis=1)
+    intent, sentiment = p_intent.argmax(axis=1), judged.sentiment_class
     f1 = macro_f1(confusion(rows.intent, intent, 4))
     sure = confusion(rows.intent[~judged.is_unsure], intent[~judged.is_unsure], 4)
     precision, recall = precision_recall_at(

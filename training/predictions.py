@@ -14,6 +14,7 @@ from replyrank.data.vocabulary import (
 )
 from replyrank.models.joint import intents, levels
 from replyrank.models.scorer import Scorer
+from replyrank.models.scores import EVEN_SHARES, sentiment_classes
 from replyrank.training.metrics import FloatArray, IntArray
 
 _BATCH: Final = 1024
@@ -45,6 +46,16 @@ class LabelArrays(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a model says of n posts with one of its heads."""
+
+    #: (n, k), rows sum to 1
+    p: FloatArray
+    #: (n,) the class whose label the post gets
+    predicted: IntArray
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What a model says of n posts; None for a head that it does not have."""
@@ -55,6 +66,8 @@ class Predictions:
     p_sentiment: FloatArray | None
     #: n reasons to look, None where there is none
     review: tuple[Review | None, ...]
+    #: shares of the sentiments where the probabilities hold
+    sentiment_shares: tuple[float, ...] = EVEN_SHARES
 
     def __post_init__(self) -> None:
         """Check the shapes; raises ``ValueError`` where they do not fit."""
@@ -77,6 +90,7 @@ class Predictions:
             None if self.need is None else self.need[rows],
             None if self.p_sentiment is None else self.p_sentiment[rows],
             self.review[rows],
+            self.sentiment_shares,
         )
 
     @property
@@ -89,10 +103,30 @@ class Predictions:
         """(n, 4): sums of the joint over intents."""
         return None if self.need is None else levels(self.need)
 
+    @property
+    def intent(self) -> Head | None:
+        """The likeliest intent."""
+        return _likeliest(self.p_intent)
+
+    @property
+    def urgency(self) -> Head | None:
+        """The likeliest level."""
+        return _likeliest(self.p_urgency)
+
+    @property
+    def sentiment(self) -> Head | None:
+        """The sentiment that stands out."""
+        p = self.p_sentiment
+        return None if p is None else Head(p, sentiment_classes(p, self.sentiment_shares))
+
     def reviews(self) -> dict[str, int]:
         """How many posts have each reason to look."""
         counts = Counter(reason for reason in self.review if reason is not None)
         return {reason.value: counts[reason] for reason in Review if counts[reason]}
+
+
+def _likeliest(p: FloatArray | None) -> Head | None:
+    return None if p is None else Head(p, p.argmax(axis=1).astype(np.int64))
 
 
 def predict(scorer: Scorer, texts: Sequence[str]) -> Predictions:
@@ -110,4 +144,5 @@ def predict(scorer: Scorer, texts: Sequence[str]) -> Predictions:
         rows = slice(start, start + len(batch))
         need[rows], p_sentiment[rows] = batch.need, batch.p_sentiment
         review.extend(batch.review)
-    return Predictions(need, p_sentiment, tuple(review))
+    shares = scorer.config.priors.sentiment
+    return Predictions(need, p_sentiment, tuple(review), shares)

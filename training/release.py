@@ -34,11 +34,7 @@ from replyrank.models.quantise import quantise
 from replyrank.models.selftest import write_selftest
 from replyrank.models.tokens import PostTokenizer
 from replyrank.pipeline.simulation.rules import load_rules
-from replyrank.training.calibrate import (
-    cross_fitted,
-    fit,
-    fit_priors,
-)
+from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.card import Papers
 from replyrank.training.config import RunConfig
 from replyrank.training.oof import FoldFigures, Judged, OutOfFold, fold_figures
@@ -106,7 +102,7 @@ def fit_config(oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind) ->
         cleaning=CLEANING_VERSION,
         max_tokens=config.max_tokens,
         calibration=fitted.calibration,
-        priors=fit_priors(oof.rows),
+        priors=fitted.priors,
         thresholds=Thresholds(
             support_request=fitted.support_request,
             low_confidence=fitted.low_confidence,

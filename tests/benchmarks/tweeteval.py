@@ -14,6 +14,6 @@ def macro_recall_of(scorer: Scorer) -> float:
     pairs = [(post.text, post.labels.sentiment) for post in read_corpus("tweeteval_test")]
     truth = np.array([SENTIMENT_LABELS.index(label) for _, label in pairs if label is not None])
     predictions = predict(scorer, [text for text, label in pairs if label is not None])
-    assert predictions.p_sentiment is not None
-    counts = confusion(truth, predictions.p_sentiment.argmax(axis=1), len(SENTIMENT_LABELS))
+    assert predictions.sentiment is not None
+    counts = confusion(truth, predictions.sentiment.predicted, len(SENTIMENT_LABELS))
     return float(macro_recall(counts))

@@ -66,12 +66,12 @@ factors = st.floats(1, 2.5)
 
 
 def test_the_formula_by_hand() -> None:
-    posterior = np.array([[0.0, 0.6, 0.3, 0.0, 0.0, 0.1]])
+    posterior = np.array([[0.0, 0.2, 0.2, 0.0, 0.0, 0.6]])
     result = _index(posterior, age=10, reach=1.2, repeat=1.5)
-    handling = 0.6 * 6 + 0.3 * 5 + 0.1 * 0.6
-    support = 2 ** (-3 * (60 - handling - 10) / 60)
+    handling = 0.2 * 6 + 0.2 * 5 + 0.6 * 0.6
+    support = 2 ** (-1 * (60 - handling - 10) / 60)
     chatter = 2 ** (-3 * (960 - handling - 10) / 960)
-    terms = [0, 0.6 * 10 * 1.2, 0.3 * 3 * 1.2 * support, 0, 0, 0.1 * 0.05 * chatter]
+    terms = [0, 0.2 * 20 * 1.2, 0.2 * 3 * 1.2 * support, 0, 0, 0.6 * 0.05 * chatter]
     assert result.handling[0] == pytest.approx(handling)
     assert result.terms[0].tolist() == pytest.approx(terms)
     assert result.harm[0] == pytest.approx(1.5 * sum(terms))
@@ -79,15 +79,18 @@ def test_the_formula_by_hand() -> None:
 
 
 def test_phi_doubles_every_third_of_the_target_and_is_flat_after_it() -> None:
-    support = np.eye(6)[[POLICY_CLASSES.index(PolicyClass.SUPPORT)] * 5]
-    result = _index(support, channel_target=300, age=[0, 95, 195, 295, 9000])
-    phi = result.phi[:, POLICY_CLASSES.index(PolicyClass.SUPPORT)]
-    assert phi.tolist() == pytest.approx([2 ** (-3 * 295 / 300), 0.25, 0.5, 1, 1])
+    opinion = np.eye(6)[[POLICY_CLASSES.index(PolicyClass.OPINION)] * 5]
+    work = _index(opinion[:1]).handling[0]
+    ages = [0, 100 - work, 200 - work, 300 - work, 9000]
+    result = _index(opinion, channel_target=300 / 4, age=ages)
+    phi = result.phi[:, POLICY_CLASSES.index(PolicyClass.OPINION)]
+    assert phi.tolist() == pytest.approx([2 ** (-3 * (300 - work) / 300), 0.25, 0.5, 1, 1])
 
 
 def test_expected_handling_stays_within_its_bounds() -> None:
     pure = _index(np.eye(6)).handling
-    assert pure.tolist() == pytest.approx([5.36, 5.36, 5, 2, 1.34, 1.34])
+    low, high = 0.85 * 2.68, 1.25 * 2.68
+    assert pure.tolist() == pytest.approx([high, high, high, low, low, low])
 
 
 def test_every_cell_of_need_counts_for_the_class_of_its_labels() -> None:

@@ -86,8 +86,8 @@ def test_reach_and_repeat_by_hand() -> None:
     assert repeat_factor(np.array([0.0, 0.5, 1.0, 7.0]), DEFAULT).tolist() == [1, 1.25, 1.5, 1.5]
 
 
-def test_handling_bounds_are_half_and_twice_the_mean_of_the_traffic() -> None:
-    assert DEFAULT.handling_bounds == pytest.approx((1.34, 5.36))
+def test_handling_bounds_are_multiples_of_the_mean_of_the_traffic() -> None:
+    assert DEFAULT.handling_bounds == pytest.approx((0.85 * 2.68, 1.25 * 2.68))
 
 
 def test_class_of_known_labels() -> None:
@@ -140,6 +140,8 @@ def test_opening_times_reach_the_calendar(mine: Path) -> None:
     assert DEFAULT.calendar.calendar.week is None
 
 
+#: bounds and weights at which a quiet message can come near an urgent one
+_WIDE = "handling_clip: {low: 0.5, high: 2}\nclasses:\n  high: {weight: 10}\n"
 REFUSED = {
     "classes: {support: {weigth: 3}}": (
         "classes.support.weigth (value 3) is not a key of the policy; did you mean weight?"
@@ -189,7 +191,7 @@ REFUSED = {
         "not lower a message, so raise it"
     ),
     "classes: {high: {doublings: 4}}": (
-        "classes: high has 4 doublings, support 3; a fresh high message must not weigh less for "
+        "classes: high has 4 doublings, support 1; a fresh high message must not weigh less for "
         "its freshness, so give it no more than those"
     ),
     "classes: {high: {target: 2}}": (
@@ -204,18 +206,18 @@ REFUSED = {
         "reach: reach counts for critical, support but not for high; more chance of an urgent "
         "class must not lower a message, so add it, or empty the list"
     ),
-    "reach: {setting: a_lot, classes: [critical, high, opinion]}": (
+    f"{_WIDE}reach: {{setting: a_lot, classes: [critical, high, opinion]}}": (
         "at full reach and repeats a message of opinion gets 1.88 points per agent-minute, a fresh "
         "private one that is urgent at 50 % only 0.933; lower the weight of opinion, the repeat "
         "bonus or the cap of reach, or raise the weight of high"
     ),
-    "threads: {repeat_bonus: 2}": (
+    f"{_WIDE}threads: {{repeat_bonus: 2}}": (
         "at full reach and repeats a message of opinion gets 1.5 points per agent-minute, a fresh "
         "private one that is urgent at 50 % only 0.933; lower the weight of opinion, the repeat "
         "bonus or the cap of reach, or raise the weight of high"
     ),
     # Neither opinion (0.75) nor praise (0.81) alone: a mix that takes the least time counted.
-    "classes: {praise: {weight: 0.7, handling: 0.6}}": (
+    f"{_WIDE}  praise: {{weight: 0.7, handling: 0.6}}": (
         "at full reach and repeats a message of opinion and praise gets 0.983 points per "
         "agent-minute, a fresh private one that is urgent at 50 % only 0.965; lower the weight of "
         "opinion, the repeat bonus or the cap of reach, or raise the weight of high"

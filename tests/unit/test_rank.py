@@ -43,9 +43,9 @@ def test_the_whole_reason() -> None:
     (item,) = rank(messages, scores_of([need, later]), DEFAULT, NOW)
     assert item.message_ids == ("a", "b")
     assert item.reason == (
-        "1.5 pts/agent-min = 7.52 pts/min ÷ 5.03 min; support 82.9%×3×1 (target 60 min) + "
-        "high 13.5%×10×1 (target 15 min) + rest 0.00936; reach ×1.35 (critical, high, support), "
-        "repeat ×1.45 (1 follow-up); waited 75 min"
+        "3.03 pts/agent-min = 10.2 pts/min ÷ 3.35 min; high 13.5%×20×1 (target 15 min) + support "
+        "82.9%×3×1 (target 60 min) + rest 0.00994; reach ×1.35 (critical, high, support), repeat "
+        "×1.45 (1 follow-up); waited 75 min"
     )
 
 
