@@ -6,17 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from replyrank.pipeline.class_mix import adjust, estimate_shares
 from replyrank.pipeline.classes import POLICY_CLASSES
 from replyrank.pipeline.index import class_targets, index
 from replyrank.pipeline.policy import FloatArray, IntArray, Policy
 from replyrank.pipeline.simulation.engine import ClockedOrder, FixedOrder, Order
 from replyrank.pipeline.simulation.population import Population
 from replyrank.pipeline.simulation.world import World
-
-#: the mix is estimated anew after so many arrivals, on so many
-_EVERY: Final = 25
-_WINDOW: Final = 400
 
 #: names of the models in a population
 MODEL: Final = "model"
@@ -60,11 +55,11 @@ class Orders:
         """An empty queue in that order."""
         match name:
             case OrderName.OURS:
-                return self._ranked(self._posterior(MODEL), adjusted=True)
+                return self._ranked(self._posterior(MODEL))
             case OrderName.OURS_FALLBACK:
-                return self._ranked(self._posterior(FALLBACK), adjusted=True)
+                return self._ranked(self._posterior(FALLBACK))
             case OrderName.ORACLE:
-                return self._ranked(np.eye(len(POLICY_CLASSES))[self._world.true], adjusted=False)
+                return self._ranked(np.eye(len(POLICY_CLASSES))[self._world.true])
             case _:
                 return FixedOrder(self._key(name))
 
@@ -104,14 +99,13 @@ class Orders:
         likeliest: IntArray = self._posterior(MODEL).argmax(axis=1)
         return likeliest
 
-    def _ranked(self, posterior: FloatArray, *, adjusted: bool) -> Order:
+    def _ranked(self, posterior: FloatArray) -> Order:
         world, policy = self._world, self._policy
         arrival = world.work.arrival
-        known = _Adjusted(posterior, arrival, self._population.prior) if adjusted else None
 
         def value(rows: np.ndarray, now: float) -> FloatArray:
             return index(
-                posterior[rows] if known is None else known.at(rows, now),
+                posterior[rows],
                 channel_target=world.channel_target[rows],
                 age=now - arrival[rows],
                 reach=world.reach[rows],
@@ -123,24 +117,3 @@ class Orders:
             return bool(now - arrival[row] > policy.guard.limit_hours * 60)
 
         return ClockedOrder(value, oldest=policy.guard.one_in, patience=has_waited_long)
-
-
-class _Adjusted:
-    """Posteriors that follow the mix of the last arrivals."""
-
-    def __init__(self, posterior: FloatArray, arrival: FloatArray, prior: FloatArray) -> None:
-        self._posterior = posterior
-        self._arrival = arrival
-        self._prior = prior
-        self._step = -1
-        self._shares = prior
-
-    def at(self, rows: np.ndarray, now: float) -> FloatArray:
-        """Posteriors (n, 6) of some arrivals, as they are judged at a time."""
-        arrived = int(np.searchsorted(self._arrival, now, side="right"))
-        if arrived // _EVERY != self._step:
-            self._step = arrived // _EVERY
-            end = self._step * _EVERY
-            seen = self._posterior[max(0, end - _WINDOW) : end]
-            self._shares = estimate_shares(seen, self._prior)
-        return adjust(self._posterior[rows], self._prior, self._shares)

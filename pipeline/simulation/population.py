@@ -27,10 +27,8 @@ class Population:
     true: IntArray
     #: (m,) number of the company
     company: IntArray
-    #: by name of the model: (m, 6), calibrated where the classes have the shares ``prior``
+    #: by name of the model: (m, 6), calibrated over these posts
     posterior: Mapping[str, FloatArray]
-    #: (6,) shares of the classes among these posts
-    prior: FloatArray
     #: (m,) chance of a negative mood less that of a positive one
     gloom: FloatArray
     #: (m,) tier and points by keyword rules; None where other rules were used
@@ -89,7 +87,6 @@ def make_population(models: Mapping[str, HeldOut], rules: KeywordRules) -> Popul
         true=true,
         company=_groups(posts.company),
         posterior={name: class_posterior(part.need) for name, part in joined.items()},
-        prior=counts / counts.sum(),
         gloom=posts.p_sentiment[:, negative] - posts.p_sentiment[:, positive],
         tiers=rules.tiers(posts.rule_hits) if known else None,
         points=rules.counts(posts.rule_hits) if known else None,
