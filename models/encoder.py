@@ -64,7 +64,28 @@ def encoder_tokenizer(name: str, max_tokens: int) -> PostTokenizer:
     return PostTokenizer(loaded.backend_tokenizer, max_tokens)
 
 
-class TriageModel(nn.Module):
+class EncoderModel(nn.Module):
+    """What has an encoder, whatever it makes of its output."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The encoder's layers, from the embeddings upwards."""
+        inner: Any = getattr(self.encoder, "encoder", None) or self.encoder.transformer
+        layers: nn.ModuleList = inner.layer
+        return layers
+
+    @property
+    def embeddings(self) -> nn.Module:
+        """What stands below the first layer."""
+        embeddings: nn.Module = self.encoder.embeddings  # type: ignore[assignment]
+        return embeddings
+
+
+class TriageModel(EncoderModel):
     """Encoder, mean pooling and two linear heads.
 
     ``need`` is the joint of intent and urgency level (16 cells, row-major), so that the two
@@ -72,8 +93,8 @@ class TriageModel(nn.Module):
     """
 
     def __init__(self, encoder: nn.Module, hidden_size: int, dropout: float) -> None:
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder)
+        self.hidden_size = hidden_size
         self.dropout = nn.Dropout(dropout)
         self.need = nn.Linear(hidden_size, NEED_CELLS)
         self.sentiment = nn.Linear(hidden_size, len(SENTIMENT_LABELS))
@@ -100,19 +121,6 @@ class TriageModel(nn.Module):
                 folder, config=config, attn_implementation="eager", **without
             )
         return cls(encoder, int(config.hidden_size), dropout)
-
-    @property
-    def layers(self) -> nn.ModuleList:
-        """The encoder's layers, from the embeddings upwards."""
-        inner: Any = getattr(self.encoder, "encoder", None) or self.encoder.transformer
-        layers: nn.ModuleList = inner.layer
-        return layers
-
-    @property
-    def embeddings(self) -> nn.Module:
-        """What stands below the first layer."""
-        embeddings: nn.Module = self.encoder.embeddings  # type: ignore[assignment]
-        return embeddings
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both heads.

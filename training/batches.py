@@ -40,32 +40,23 @@ def tokenise(
     return tokenizer.ids([prepare(text) for text in texts])
 
 
-class TokenisedRows:
-    """Rows cleaned and tokenised; batches are drawn from them each epoch."""
+class TokenisedTexts:
+    """Texts cleaned and tokenised; batches are drawn from them each epoch."""
 
     def __init__(
-        self,
-        rows: TrainingRows,
-        tokenizer: PostTokenizer,
-        critical_weight: float = 1.0,
-        prepare: Prepare = clean,
+        self, texts: Sequence[str], tokenizer: PostTokenizer, prepare: Prepare = clean
     ) -> None:
-        self.rows = rows
+        self._texts = texts
         self._tokenizer = tokenizer
         self._prepare = prepare
-        self.tokens = self._tokenise(rows.texts)
+        self.tokens = self._tokenise(texts)
         self._names: dict[str, str] | None = None
-        self.cells = label_cells(rows)
-        self.sentiment = torch.from_numpy(rows.sentiment)
-        self.weight = torch.where(
-            torch.from_numpy(rows.urgency) == UrgencyLevel.CRITICAL.value, critical_weight, 1.0
-        )
 
     def swap_brands(self, chance: float, seed: int) -> None:
         """Draw this epoch's brand swaps; the texts given stay as they are."""
         if self._names is None:
-            self._names = written_names(self.rows.texts)
-        self.tokens = self._tokenise(swap_brands(self.rows.texts, self._names, chance, seed))
+            self._names = written_names(self._texts)
+        self.tokens = self._tokenise(swap_brands(self._texts, self._names, chance, seed))
 
     def batch_rows(self, batch_size: int, seed: int) -> list[list[int]]:
         """Row numbers of each batch of an epoch."""
@@ -81,17 +72,35 @@ class TokenisedRows:
         rng.shuffle(batches)
         return batches
 
-    def batch(self, rows: Sequence[int]) -> Batch:
-        """The tensors of some rows, padded to the longest of them."""
-        ids, mask = pad([self.tokens[row] for row in rows])
-        index = torch.tensor(rows)
-        return Batch(ids, mask, self.cells[index], self.sentiment[index], self.weight[index])
-
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         return tokenise(self._tokenizer, texts, self._prepare)
 
     def _length(self, row: int) -> int:
         return len(self.tokens[row])
+
+
+class TokenisedRows(TokenisedTexts):
+    """Labelled rows, cleaned and tokenised."""
+
+    def __init__(
+        self,
+        rows: TrainingRows,
+        tokenizer: PostTokenizer,
+        critical_weight: float = 1.0,
+        prepare: Prepare = clean,
+    ) -> None:
+        super().__init__(rows.texts, tokenizer, prepare)
+        self.cells = label_cells(rows)
+        self.sentiment = torch.from_numpy(rows.sentiment)
+        self.weight = torch.where(
+            torch.from_numpy(rows.urgency) == UrgencyLevel.CRITICAL.value, critical_weight, 1.0
+        )
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """The tensors of some rows, padded to the longest of them."""
+        ids, mask = pad([self.tokens[row] for row in rows])
+        index = torch.tensor(rows)
+        return Batch(ids, mask, self.cells[index], self.sentiment[index], self.weight[index])
 
 
 def label_cells(rows: TrainingRows) -> Tensor:

@@ -1,16 +1,17 @@
 """Build the training set from the raw corpora: what trains, what judges, what was dropped.
 
-Five splits with the same columns:
+Six splits with the same columns:
 
 posts_train  posts labelled by our guideline that may train; out of fold, figures are taken on them
 posts_added  more posts labelled by it, which only ever train
 gate         posts of the gate companies; only the gate reads them
 test         the test posts; only ``evaluate`` reads them
 auxiliary    posts of corpora with labels of their own, mapped to ours, the rest masked (-1)
+unlabelled   posts of corpora that are read without any label
 
 No text of ``test`` or ``gate``, of the behaviour suites or of TweetEval's sentiment test has a
 near-copy in ``posts_train`` or ``posts_added``; no labelled post, of any split, nor any of these
-texts has one in ``auxiliary``.
+texts has one in ``auxiliary`` or ``unlabelled``.
 """
 
 from collections.abc import Callable
@@ -65,6 +66,9 @@ def build_dataset(
     splits: dict[str, list[Row]] = selection.labelled()
     report(f"reading {len(config.auxiliary)} auxiliary corpora")
     splits["auxiliary"] = selection.auxiliary()
+    if config.unlabelled:
+        report(f"reading {len(config.unlabelled)} corpora without their labels")
+    splits["unlabelled"] = selection.unlabelled()
     summary = BuildSummary(
         folder=out,
         rows={name: len(rows) for name, rows in splits.items()},
@@ -100,7 +104,9 @@ def dataset_for(
             than a new one would be, or none can be built.
     """
     named = {*AUXILIARY, *run.auxiliary, *run.companions}
-    config = BuildConfig(auxiliary=tuple(sorted(named)), optional=run.optional)
+    config = BuildConfig(
+        auxiliary=tuple(sorted(named)), unlabelled=run.unlabelled, optional=run.optional
+    )
     if not folder.exists():
         build_dataset(root, folder, config, report=report)
     require_inputs(folder, _inputs(config))
@@ -113,11 +119,11 @@ def _inputs(config: BuildConfig) -> str:
 
 
 def _check(config: BuildConfig, out: Path) -> None:
-    named = {*config.auxiliary, *config.optional}
+    named = {*config.auxiliary, *config.unlabelled, *config.optional}
     if unknown := named - set(CORPORA):
         message = f"no corpus is called {', '.join(sorted(unknown))}; use {', '.join(CORPORA)}"
         raise UsageError(message)
-    if measured := {*config.auxiliary} & MEASURED_ONLY:
-        message = f"{', '.join(sorted(measured))} only measures; take it out of auxiliary"
+    if measured := {*config.auxiliary, *config.unlabelled} & MEASURED_ONLY:
+        message = f"{', '.join(sorted(measured))} only measures; take it out of the config"
         raise UsageError(message)
     check_free(out)

@@ -1,7 +1,7 @@
 """The rows of the training set: which posts and labels go in, and why others do not."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -48,6 +48,8 @@ AUXILIARY: Final = (
     "uva",
 )
 _LANGUAGE_BATCH: Final = 1000
+#: a text of fewer words leaves nothing to guess a masked one from
+_FEWEST_WORDS: Final = 4
 
 
 class BuildConfig(BaseModel):
@@ -57,6 +59,8 @@ class BuildConfig(BaseModel):
 
     #: corpora whose own labels are used
     auxiliary: tuple[str, ...] = AUXILIARY
+    #: corpora whose texts are read without their labels
+    unlabelled: tuple[str, ...] = ()
     #: corpora of which the mappings that are switched off count as well
     optional: tuple[str, ...] = ()
     #: log-probability by which another language must beat English for a post to be dropped
@@ -141,11 +145,22 @@ class RowSelection:
 
         Call ``labelled`` first: its texts are the protected ones.
         """
+        return self._fresh(self._config.auxiliary, self._usable)
+
+    def unlabelled(self) -> list[Row]:
+        """The texts of corpora that are read without labels, without copies in the same sense.
+
+        Call ``labelled`` first, as for ``auxiliary``.
+        """
+        return self._fresh(self._config.unlabelled, self._texts_of)
+
+    def _fresh(self, names: Sequence[str], usable: Callable[[str], Iterator[Row]]) -> list[Row]:
+        """English rows of some corpora, none twice, none a near-copy of a protected text."""
         guard = NearCopyGuard(self._protected)
         kept: list[Row] = []
         seen: set[str] = set()
-        for name in sorted(self._config.auxiliary):
-            for batch in _batches(self._usable(name)):
+        for name in sorted(names):
+            for batch in _batches(usable(name)):
                 texts = [row.text for row in batch]
                 foreign = detect(texts, self._config.language_margin).foreign.tolist()
                 for row, other_language in zip(batch, foreign, strict=True):
@@ -186,6 +201,17 @@ class RowSelection:
                 self.dropped[name, "of a gate company, or names one"] += 1
             else:
                 yield _row(name, post.text, labels, post.channel, company)
+
+    def _texts_of(self, name: str) -> Iterator[Row]:
+        """The texts of a corpus that have words, and nothing to do with the gate."""
+        for post in read_corpus(name, self._root):
+            company = company_of(post.brand)
+            if len(normalise(post.text).split()) < _FEWEST_WORDS:
+                self.dropped[name, "unlabelled: hardly any words"] += 1
+            elif companies_of(company, post.text) & gate_companies():
+                self.dropped[name, "unlabelled: of a gate company, or names one"] += 1
+            else:
+                yield _row(name, post.text, Labels(), post.channel, company)
 
     def _labels(self, post: CorpusPost) -> Labels:
         if post.source not in self._config.optional or "label" not in post.native:

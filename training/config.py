@@ -20,10 +20,10 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StageConfig(_Frozen):
-    """One pass of optimisation over one mixture of rows."""
+class OptimisationConfig(_Frozen):
+    """How a stage goes through its rows, whatever it learns from them."""
 
-    #: passes over the posts labelled by our guideline
+    #: passes over the rows
     epochs: Annotated[float, Field(gt=0, le=50)]
     learning_rate: Positive
     #: share of the learning rate that each layer below the last keeps of the one above
@@ -31,16 +31,28 @@ class StageConfig(_Frozen):
     warmup: Share = 0.06
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     batch_size: Annotated[int, Field(ge=1)] = 32
-    label_smoothing: Share = 0.0
-    #: weight of a sentiment loss beside a need loss of 1
-    sentiment_weight: Positive = 1.0
-    #: loss weight of posts at level critical, the rarest class
-    critical_weight: Positive = 1.0
     freeze_embeddings: bool = False
     #: decay of the moving average of the weights, which is what the stage hands on
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     #: chance that a company's name in a text is swapped for another's
     brand_swap: Share = 0.0
+
+
+class StageConfig(OptimisationConfig):
+    """One pass of optimisation over one mixture of labelled rows."""
+
+    label_smoothing: Share = 0.0
+    #: weight of a sentiment loss beside a need loss of 1
+    sentiment_weight: Positive = 1.0
+    #: loss weight of posts at level critical, the rarest class
+    critical_weight: Positive = 1.0
+
+
+class AdaptationConfig(OptimisationConfig):
+    """The stage that reads posts without labels, by guessing words that are masked."""
+
+    #: share of a text's tokens that are to be guessed
+    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
 
 
 class DecisionConfig(_Frozen):
@@ -74,6 +86,8 @@ class RunConfig(_Frozen):
     #: corpora of the first stage; posts of companies are left out of it, so that one first
     #: stage serves every fold
     auxiliary: tuple[str, ...] = ()
+    #: corpora whose texts, without their labels, adapt the encoder
+    unlabelled: tuple[str, ...] = ()
     #: corpora of which the mappings that ``mapping.csv`` switches off count as well
     optional: tuple[str, ...] = ()
     #: corpora that stand beside the posts in the second stage, by the rows drawn from each
@@ -91,6 +105,8 @@ class TrainConfig(RunConfig):
     kind: Literal["transformer"] = "transformer"
     encoder: str = PACKAGED_MINILM
     dropout: Share = 0.1
+    #: its texts are those of ``unlabelled``
+    adaptation_stage: AdaptationConfig | None = None
     auxiliary_stage: StageConfig | None = None
     posts_stage: StageConfig
 

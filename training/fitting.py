@@ -3,23 +3,28 @@
 import logging
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from replyrank.models.encoder import TriageModel
+from replyrank.models.encoder import EncoderModel, TriageModel
 from replyrank.training.batches import Batch, TokenisedRows
-from replyrank.training.config import StageConfig
+from replyrank.training.config import OptimisationConfig, StageConfig
 from replyrank.training.losses import need_loss, sentiment_loss
 
 _LOG: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300
 _LOG_EVERY: Final = 50
+
+ModelT = TypeVar("ModelT", bound=EncoderModel)
+BatchT = TypeVar("BatchT")
+BatchT_co = TypeVar("BatchT_co", covariant=True)
 
 
 def device() -> torch.device:
@@ -27,11 +32,27 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-class Stage:
+class Rows(Protocol[BatchT_co]):
+    """What a stage reads."""
+
+    def batch_rows(self, batch_size: int, seed: int) -> list[list[int]]:
+        """Row numbers of each batch of an epoch."""
+        ...
+
+    def swap_brands(self, chance: float, seed: int) -> None:
+        """Draw an epoch's brand swaps."""
+        ...
+
+    def batch(self, rows: Sequence[int]) -> BatchT_co:
+        """The tensors of some rows."""
+        ...
+
+
+class Stage(ABC, Generic[ModelT, BatchT]):
     """One stage: model, optimiser, moving average and the place in the data, as one state."""
 
     def __init__(
-        self, model: TriageModel, rows: TokenisedRows, config: StageConfig, seed: int
+        self, model: ModelT, rows: Rows[BatchT], config: OptimisationConfig, seed: int
     ) -> None:
         self.model = model.to(device())
         self.rows = rows
@@ -50,7 +71,11 @@ class Stage:
             if config.ema_decay and value.requires_grad
         }
 
-    def run(self, checkpoint: Path | None = None) -> TriageModel:
+    @abstractmethod
+    def loss(self, batch: BatchT) -> Tensor:
+        """The mean loss of a batch, of which the gradient is taken."""
+
+    def run(self, checkpoint: Path | None = None) -> ModelT:
         """Train to the end and return the model, with its averaged weights if there are any.
 
         Args:
@@ -91,12 +116,12 @@ class Stage:
             self.rows.swap_brands(self.config.brand_swap, seed)
         return self.rows.batch_rows(self.config.batch_size, seed)
 
-    def update(self, batch: Batch) -> float:
+    def update(self, batch: BatchT) -> float:
         """One step of optimisation; returns the loss."""
         self.model.train()
         # By step, so that a resumed run drops out what it would have dropped out.
         torch.manual_seed(self.seed * 1_000_000 + self.step)
-        loss = self._loss(batch)
+        loss = self.loss(batch)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * _schedule(self.step, self.steps, self.config.warmup)
         self.optimizer.zero_grad()
@@ -105,16 +130,6 @@ class Stage:
         self.optimizer.step()
         self._update_average()
         return loss.item()
-
-    def _loss(self, batch: Batch) -> Tensor:
-        where = device()
-        need, sentiment = self.model(batch.input_ids.to(where), batch.attention_mask.to(where))
-        smoothing = self.config.label_smoothing
-        cells = batch.cells.to(where)
-        losses = need_loss(need, cells, smoothing) + self.config.sentiment_weight * sentiment_loss(
-            sentiment, batch.sentiment.to(where), smoothing
-        )
-        return (losses * batch.weight.to(where)).mean()
 
     def _update_average(self) -> None:
         if not self.average:
@@ -150,6 +165,26 @@ class Stage:
         _LOG.info("resumed at step %d of %d", self.step, self.steps)
 
 
+class LabelledStage(Stage[TriageModel, Batch]):
+    """Learns what the labels of posts say."""
+
+    def __init__(
+        self, model: TriageModel, rows: TokenisedRows, config: StageConfig, seed: int
+    ) -> None:
+        super().__init__(model, rows, config, seed)
+        self._losses = config
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Likelihood of the labels that are known, weighted by row."""
+        where, config = device(), self._losses
+        need, sentiment = self.model(batch.input_ids.to(where), batch.attention_mask.to(where))
+        losses = need_loss(need, batch.cells.to(where), config.label_smoothing)
+        losses = losses + config.sentiment_weight * sentiment_loss(
+            sentiment, batch.sentiment.to(where), config.label_smoothing
+        )
+        return (losses * batch.weight.to(where)).mean()
+
+
 def save_whole(state: Mapping[str, Any], path: Path) -> None:
     """Write ``state`` so that ``path`` holds all of it or what it held before."""
     partial = path.with_name(f"{path.name}.partial")
@@ -165,7 +200,7 @@ def _schedule(step: int, steps: int, warmup: float) -> float:
     return max(0.0, (steps - step) / max(1, steps - warm))
 
 
-def _groups(model: TriageModel, config: StageConfig) -> list[dict[str, Any]]:
+def _groups(model: EncoderModel, config: OptimisationConfig) -> list[dict[str, Any]]:
     """Parameter groups: lower layers learn slower, biases and norms do not decay."""
     depth = len(model.layers)
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}

@@ -21,6 +21,7 @@ from replyrank.training.rows import IntArray, TrainingRows
 _POSTS: Final = "posts_train"
 _ADDED: Final = "posts_added"
 _AUXILIARY: Final = "auxiliary"
+_UNLABELLED: Final = "unlabelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Material:
     by_company: bool
     #: rows of the first stage; none has to do with a company
     auxiliary: TrainingRows
+    #: texts without labels, which adapt the encoder
+    unlabelled: tuple[str, ...]
     #: rows beside the posts in the second stage: added posts, and rows of other corpora
     companions: TrainingRows
     companion_places: tuple[_Place, ...]
@@ -87,6 +90,8 @@ class Material:
             for text, known in zip(rows.texts, labels, strict=True):
                 row = json.dumps([text, *map(int, known)])
                 digest.update(f"{row}\n".encode("ascii"))
+        for text in self.unlabelled:
+            digest.update(f"{json.dumps(text)}\n".encode("ascii"))
         aside = [sorted(companies_of(place.company, place.text)) for place in self.companion_places]
         own = [sorted(companies_of(place.company, place.text)) for place in self.places]
         digest.update(json.dumps([self.folds, own, aside]).encode("ascii"))
@@ -129,6 +134,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         and not row["company"]
         and not companies_mentioned(row["text"])
     ]
+    read = _unlabelled(splits, config, dataset)
     drawn = [
         row
         for source, most in config.companions.items()
@@ -142,6 +148,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         folds=_folds(places, config),
         by_company=_are_enough(places, config),
         auxiliary=_rows(first),
+        unlabelled=tuple(row["text"] for row in read),
         companions=_rows(beside),
         companion_places=tuple(map(_place, beside)),
         counts={
@@ -149,6 +156,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
             for part, rows in (
                 ("posts", posts),
                 ("added posts", added),
+                ("read without labels", read),
                 ("first stage", first),
                 ("beside", drawn),
             )
@@ -184,6 +192,19 @@ def _added(
         message = f"{dataset} has no added posts, which the config asks for; build it anew"
         raise UsageError(message)
     return _of_sources(splits[_ADDED], config)
+
+
+def _unlabelled(
+    splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
+) -> list[Mapping[str, Any]]:
+    """Rows whose texts alone are read; refuses a set that lacks what is named."""
+    wanted = {*config.unlabelled}
+    rows = [row for row in splits.get(_UNLABELLED, ()) if row["source"] in wanted]
+    if absent := wanted - {row["source"] for row in rows}:
+        message = f"{dataset} has no unlabelled texts of {', '.join(sorted(absent))}, which the "
+        message += "config names; mend the config, or build the training set with them"
+        raise UsageError(message)
+    return rows
 
 
 def _of_sources(

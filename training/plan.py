@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import Any
 
 from replyrank.training.fitting import Stage
 
@@ -45,7 +46,7 @@ class Plan:
 
 
 def rows_per_second(
-    stage: Stage, steps: int = 6, clock: Callable[[], float] = time.monotonic
+    stage: Stage[Any, Any], steps: int = 6, clock: Callable[[], float] = time.monotonic
 ) -> float:
     """Rows a second over some real updates, after one to warm up."""
     # A small training set has fewer batches than are timed.

@@ -1,6 +1,7 @@
 """The training program: from raw corpora to an artefact, top to bottom.
 
-    auxiliary stage      general corpora teach the encoder the language of posts
+    adaptation stage     the encoder reads posts without labels and guesses masked words
+    auxiliary stage      general corpora teach it what labels mean
     posts stage, folds   models that are each blind to a part of the companies say how the
                          recipe does on brands never seen; calibration is fitted on what
                          their quantised graphs predict
@@ -13,9 +14,9 @@ interrupted run goes on where it stopped when the same command is given again.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -23,13 +24,14 @@ import torch
 from replyrank.data.cleaning import CLEANING_VERSION, clean
 from replyrank.data.errors import UsageError
 from replyrank.models.config import ModelKind
-from replyrank.models.encoder import TriageModel, encoder_tokenizer
+from replyrank.models.encoder import EncoderModel, TriageModel, encoder_tokenizer
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
+from replyrank.training.adaptation import MaskedModel, MaskedStage, MaskedTexts, Masking
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
-from replyrank.training.config import StageConfig, TrainConfig
+from replyrank.training.config import AdaptationConfig, StageConfig, TrainConfig
 from replyrank.training.export_quality import unseen_checks
-from replyrank.training.fitting import Stage, save_whole
+from replyrank.training.fitting import LabelledStage, Stage, save_whole
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldLogits, Logits, OutOfFold
 from replyrank.training.plan import Plan, PlannedStage, rows_per_second
@@ -43,6 +45,8 @@ from replyrank.training.release import (
     write_artefact,
 )
 from replyrank.training.rows import TrainingRows
+
+_ModelT = TypeVar("_ModelT", bound=EncoderModel)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -91,6 +95,8 @@ class TrainingRun:
             stage, rows = config.auxiliary_stage, material.auxiliary
             speed = self._rows_per_second(rows, stage)
             planned.insert(0, self._planned("auxiliary", "auxiliary stage", rows, stage, speed))
+        if config.adaptation_stage is not None:
+            planned.insert(0, self._planned_adaptation(config.adaptation_stage))
         return Plan(tuple(planned))
 
     def run(self, out: Path, name: str) -> Path:
@@ -102,10 +108,21 @@ class TrainingRun:
         model = self.posts_stage("final", self.material.all_training())
         return self.release(model, folds, checks, out, name)
 
-    def auxiliary_stage(self) -> TriageModel:
-        """The encoder after the general corpora; fresh from its maker if there is no such stage."""
+    def adaptation_stage(self) -> TriageModel:
+        """The encoder after reading unlabelled posts; fresh from its maker without that stage."""
         torch.manual_seed(self.config.seed)
         model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
+        config, texts = self.config.adaptation_stage, self.material.unlabelled
+        if config is not None:
+            # The masked model has the same encoder.
+            masked = MaskedModel(model.encoder, model.hidden_size)
+            self._finished("adaptation", masked, lambda: self._masked_stage(masked, config, texts))
+        return model
+
+    def auxiliary_stage(self) -> TriageModel:
+        """The encoder after the general corpora as well, where there is such a stage."""
+        model = self.adaptation_stage()
+        torch.manual_seed(self.config.seed)
         stage = self.config.auxiliary_stage
         if stage is None or not len(self.material.auxiliary):
             return model
@@ -194,13 +211,30 @@ class TrainingRun:
     def _stage(
         self, name: str, model: TriageModel, rows: TrainingRows, config: StageConfig
     ) -> TriageModel:
+        def make() -> LabelledStage:
+            tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
+            return LabelledStage(model, tokenised, config, self.config.seed)
+
+        return self._finished(name, model, make)
+
+    def _masked_stage(
+        self, model: MaskedModel, config: AdaptationConfig, texts: Sequence[str]
+    ) -> MaskedStage:
+        masking = Masking(config.mask_share, self.config.seed, model.vocabulary)
+        rows = MaskedTexts(texts, self.tokenizer, masking, self.prepare)
+        return MaskedStage(model, rows, config, self.config.seed)
+
+    def _finished(
+        self, name: str, model: _ModelT, make: Callable[[], Stage[_ModelT, Any]]
+    ) -> _ModelT:
+        """The model at the end of a stage: from the work folder, or trained and kept there."""
         done, checkpoint = self.work / f"{name}.pt", self.work / f"{name}.checkpoint"
         if done.exists():
             model.load_state_dict(torch.load(done, weights_only=True))
             return model
-        _LOG.info("%s: %s rows", name, f"{len(rows):,}")
-        tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
-        model = Stage(model, tokenised, config, self.config.seed).run(checkpoint)
+        stage = make()
+        _LOG.info("%s: %s updates", name, f"{stage.steps:,}")
+        model = stage.run(checkpoint)
         save_whole(model.to("cpu").state_dict(), done)
         checkpoint.unlink(missing_ok=True)
         return model
@@ -235,8 +269,16 @@ class TrainingRun:
         seen = round(len(rows) * stage.epochs)
         return PlannedStage(f"{what}{number}", seen, speed, (self.work / f"{name}.pt").exists())
 
+    def _planned_adaptation(self, config: AdaptationConfig) -> PlannedStage:
+        model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
+        texts = self.material.unlabelled
+        masked = MaskedModel(model.encoder, model.hidden_size)
+        speed = rows_per_second(self._masked_stage(masked, config, texts[:_PROBE_ROWS]))
+        seen, done = round(len(texts) * config.epochs), (self.work / "adaptation.pt").exists()
+        return PlannedStage("adaptation stage", seen, speed, done)
+
     def _rows_per_second(self, rows: TrainingRows, stage: StageConfig) -> float:
         some = rows.take(np.arange(min(len(rows), _PROBE_ROWS)))
         model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
         tokenised = TokenisedRows(some, self.tokenizer, prepare=self.prepare)
-        return rows_per_second(Stage(model, tokenised, stage, self.config.seed))
+        return rows_per_second(LabelledStage(model, tokenised, stage, self.config.seed))

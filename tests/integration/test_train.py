@@ -24,9 +24,8 @@ from replyrank.models.held_out import load_held_out, short_key
 from replyrank.models.parity import Check
 from replyrank.pipeline.simulation.rules import load_rules
 from replyrank.training import fitting, train
-from replyrank.training.batches import Batch
 from replyrank.training.calibrate import cross_fitted
-from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
+from replyrank.training.config import AdaptationConfig, FallbackConfig, StageConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
 from replyrank.training.material import Material, load_material
@@ -60,7 +59,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for text in toy_texts(kind, 16, seed=9)
     ]
     folder = tmp_path_factory.mktemp("material") / "dataset"
-    return write_dataset(folder, posts_train=toy_posts(24), auxiliary=general)
+    read = [
+        dataset_row(text, labels=(-1, -1, -1), source="stream")
+        for text in toy_texts((0, 1, 1), 32, seed=11)
+    ]
+    return write_dataset(folder, posts_train=toy_posts(24), auxiliary=general, unlabelled=read)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         encoder=str(tiny_encoder(tmp_path_factory.mktemp("encoder"))),
         max_tokens=32,
         folds=2,
+        unlabelled=("stream",),
+        adaptation_stage=AdaptationConfig(epochs=2.0, learning_rate=1e-3, batch_size=16),
         auxiliary=("mood",),
         auxiliary_stage=STAGE.model_copy(update={"epochs": 1.0}),
         companions={"mood": 8},
@@ -153,10 +158,10 @@ def test_an_interrupted_run_resumes_to_the_same_artefact(
 ) -> None:
     """Cut off in every stage, between two checkpoints; each new start goes on from the last."""
     monkeypatch.setattr(fitting, "_CHECKPOINT_SECONDS", -1)
-    update, updates, cuts = Stage.update, 0, iter((2, 25, 70, 110))
+    update, updates, cuts = Stage.update, 0, iter((2, 6, 29, 74, 114))
     cut = next(cuts)
 
-    def interrupted(stage: Stage, batch: Batch) -> float:
+    def interrupted(stage: Stage[Any, Any], batch: Any) -> float:
         nonlocal updates, cut
         updates += 1
         if updates == cut:
@@ -165,7 +170,7 @@ def test_an_interrupted_run_resumes_to_the_same_artefact(
         return update(stage, batch)
 
     monkeypatch.setattr(Stage, "update", interrupted)
-    for start in range(4):
+    for start in range(5):
         # Another process would have drawn other numbers.
         torch.manual_seed(start)
         with pytest.raises(PowerCutError):
@@ -245,6 +250,7 @@ def test_the_plan_counts_rows_and_time(
 ) -> None:
     plan = TrainingRun(config, material, tmp_path).plan()
     assert [(stage.what, stage.rows) for stage in plan.stages] == [
+        ("adaptation stage", 64),
         ("auxiliary stage", 32),
         *(
             (f"posts stage without fold {fold + 1}", 8 * len(material.fold_training(fold)))

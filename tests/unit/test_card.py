@@ -23,6 +23,7 @@ MATERIAL = Material(
     folds=(),
     by_company=True,
     auxiliary=NOTHING,
+    unlabelled=(),
     companions=NOTHING,
     companion_places=(),
     counts=COUNTS,

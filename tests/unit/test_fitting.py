@@ -13,7 +13,7 @@ from replyrank.models.encoder import TriageModel
 from replyrank.training import fitting
 from replyrank.training.batches import Batch, TokenisedRows
 from replyrank.training.config import StageConfig
-from replyrank.training.fitting import Stage, save_whole
+from replyrank.training.fitting import LabelledStage, save_whole
 from replyrank.training.losses import need_loss, sentiment_loss
 from tests.encoders import tiny_model, tiny_tokenizer, toy_rows
 
@@ -44,14 +44,14 @@ def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def _stage(folder: Path, config: StageConfig, dropout: float = 0.0) -> Stage:
+def _stage(folder: Path, config: StageConfig, dropout: float = 0.0) -> LabelledStage:
     rows = TokenisedRows(toy_rows(), tiny_tokenizer(), config.critical_weight)
-    return Stage(tiny_model(folder / "encoder", dropout=dropout), rows, config, seed=7)
+    return LabelledStage(tiny_model(folder / "encoder", dropout=dropout), rows, config, seed=7)
 
 
-def _mean_loss(stage: Stage) -> float:
+def _mean_loss(stage: LabelledStage) -> float:
     stage.model.eval()
-    batch = stage.rows.batch(range(len(stage.rows.tokens)))
+    batch = stage.rows.batch(range(len(toy_rows())))
     with torch.no_grad():
         need, sentiment = stage.model(batch.input_ids, batch.attention_mask)
         losses = need_loss(need, batch.cells, 0.0) + sentiment_loss(sentiment, batch.sentiment, 0.0)
@@ -66,7 +66,7 @@ def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def _interrupt_at(step: int, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def _interrupt_at(step: int, stage: LabelledStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every update leaves a checkpoint, and the one of ``step`` never comes."""
     update = stage.update
 

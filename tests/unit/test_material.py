@@ -87,6 +87,22 @@ def test_companions_of_held_out_companies_and_copies_are_dropped(tmp_path: Path)
     assert len(everything) == len(POSTS) + 1 + 4
 
 
+def test_texts_are_read_without_labels_where_the_config_names_their_corpus(tmp_path: Path) -> None:
+    read = [
+        dataset_row(text, labels=(-1, -1, -1), source=source)
+        for source, text in (("stream", "the mast is down"), ("other", "rain again"))
+    ]
+    folder = write_dataset(tmp_path / "dataset", posts_train=POSTS, unlabelled=read)
+    material = load_material(_config(unlabelled=("stream",)), folder)
+    assert material.unlabelled == ("the mast is down",)
+    assert material.counts["read without labels"] == {"stream": 1}
+    bare = load_material(_config(), folder)
+    assert bare.unlabelled == ()
+    assert bare.fingerprint() != material.fingerprint()
+    with pytest.raises(UsageError, match="no unlabelled texts of news, which the config names"):
+        load_material(_config(unlabelled=("news",)), folder)
+
+
 def test_added_posts_train_and_are_not_measured(tmp_path: Path) -> None:
     added = [
         dataset_row("@EE the mast has burnt down", labels=(0, 3, 0), company="ee"),
@@ -156,6 +172,7 @@ def test_sources_can_be_chosen_and_are_counted(tmp_path: Path) -> None:
     assert material.counts == {
         "posts": {"toy": 40},
         "added posts": {},
+        "read without labels": {},
         "first stage": {"mood": 1},
         "beside": {"air": 2},
     }
