@@ -134,10 +134,14 @@ class TrainingRun:
         torch.manual_seed(self.config.seed)
         return self._stage(name, model, rows, self.config.posts_stage)
 
-    def fold_logits(self) -> list[FoldLogits]:
-        """What the model blind to each fold says of its posts."""
+    def fold_logits(self, folds: Sequence[int] | None = None) -> list[FoldLogits]:
+        """What the model blind to each fold says of its posts.
+
+        Args:
+            folds: which, from 0; without it those that the config runs.
+        """
         self._claim()
-        return [self._fold(fold) for fold in self.config.folds_run]
+        return [self._fold(fold) for fold in (self.config.folds_run if folds is None else folds)]
 
     def out_of_fold(self, parts: Sequence[FoldLogits]) -> OutOfFold:
         """The quantised logits of every post that has a company."""
