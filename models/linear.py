@@ -171,7 +171,7 @@ def load_weights(path: Path) -> LinearWeights:
         ArtefactError: if it holds anything but the three arrays in their shapes.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return LinearWeights(
                 idf=np.asarray(arrays["idf"], dtype=np.float32),
                 coefficients=np.asarray(arrays["coefficients"], dtype=np.float32),

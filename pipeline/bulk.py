@@ -26,7 +26,6 @@ from replyrank.data.readers import (
     open_writer,
     score_types,
 )
-from replyrank.data.readers.doubts import text_notices
 from replyrank.models.scorer import Scorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.rejects import Rejects
@@ -168,7 +167,7 @@ class _Run:
             window, fraction = item
             reading = pool.submit(next, windows, None)
             self.tell(window.problems)
-            self.tell(text_notices(window.lines, window.texts))
+            self.tell(window.text_notices())
             batch = self._score(window) if len(window) else None
             # Before the next is handed over: at most one window waits to be written.
             if writing is not None:

@@ -95,35 +95,33 @@ def rank(
     moment = _moment(messages, now, replay=replay)
     arrivals = [_arrival(message, moment) for message in messages]
     items = group(messages, arrivals, policy)
-    calendar = policy.calendar.calendar
-    ages = calendar.ages([item.arrival for item in items], moment)
+    ages = policy.calendar.calendar.ages([item.arrival for item in items], moment)
     scored = _index(items, messages, scores, policy, ages=ages, priors=priors)
     due = due_minutes(scored.posterior, scored.targets, policy.due_chance)
     # Items come by arrival, then id: a stable sort leaves equal ones in that order.
     order = np.argsort(-sort_key(scored.value), kind="stable")
-    return [
-        RankedItem(
+
+    def ranked(place: int, row: int, *, guarded: bool) -> RankedItem:
+        item, age = items[row], float(ages[row])
+        notes = _notes(item, messages, scores, moment)
+        if guarded:
+            notes.append(f"placed by the guard: over {policy.guard.limit_hours:g} h old")
+        follow_ups = len(item.rows) - 1
+        return RankedItem(
             rank=place,
-            id=items[row].id,
-            message_ids=tuple(message_id(messages[i], i) for i in items[row].rows),
-            rows=items[row].rows,
+            id=item.id,
+            message_ids=tuple(message_id(messages[i], i) for i in item.rows),
+            rows=item.rows,
             index=float(scored.value[row]),
-            due=calendar.after(items[row].arrival, float(due[row])),
-            age_minutes=float(ages[row]),
+            due=policy.calendar.calendar.after(item.arrival, float(due[row])),
+            age_minutes=age,
             posterior=tuple(scored.posterior[row].tolist()),
             guarded=guarded,
-            reason=explain(
-                scored,
-                row,
-                policy,
-                age=float(ages[row]),
-                follow_ups=len(items[row].rows) - 1,
-                notes=_notes(items[row], messages, scores, moment)
-                + [f"placed by the guard: over {policy.guard.limit_hours:g} h old"] * guarded,
-            ),
+            reason=explain(scored, row, policy, age=age, follow_ups=follow_ups, notes=notes),
         )
-        for place, (row, guarded) in enumerate(guarded_order(order, ages, policy.guard), start=1)
-    ]
+
+    placed = guarded_order(order, ages, policy.guard)
+    return [ranked(place, row, guarded=guarded) for place, (row, guarded) in enumerate(placed, 1)]
 
 
 def guarded_order(

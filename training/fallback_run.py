@@ -33,15 +33,15 @@ class FallbackRun:
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
         oof = self.out_of_fold()
-        config, figures = fit_config(oof, self.config, name, ModelKind.LINEAR)
+        fitted = fit_config(oof, self.config, name, ModelKind.LINEAR)
         weights = self._fit(self.material.all_training())
-        described = papers(name, self.config, self.material, figures, ())
+        described = papers(name, self.config, self.material, fitted.figures, ())
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out) as place:
             folder = Path(place) / name
             folder.mkdir()
             save_weights(weights, folder / WEIGHTS)
-            finish_artefact(folder, config, described)
+            finish_artefact(folder, fitted, described)
             return publish(folder, out / name)
 
     def out_of_fold(self) -> OutOfFold:
@@ -50,8 +50,13 @@ class FallbackRun:
         logits = [self._fold_logits(fold, index) for fold, index in enumerate(rows)]
         both = np.concatenate(logits)
         index = np.concatenate(rows)
-        posts, folds = self.material.posts.take(index), np.array(self.material.folds)[index]
-        return OutOfFold(both[:, :16], both[:, 16:], posts, folds)
+        return OutOfFold(
+            need=both[:, :16],
+            sentiment=both[:, 16:],
+            rows=self.material.posts.take(index),
+            folds=np.array(self.material.folds)[index],
+            companies=self.material.companies[index],
+        )
 
     def _fold_logits(self, fold: int, index: np.ndarray) -> np.ndarray:
         weights = self._fit(self.material.fold_training(fold))

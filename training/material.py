@@ -50,13 +50,24 @@ class Material:
     #: rows that each corpus gave to each part, for the card
     counts: Mapping[str, Mapping[str, int]]
 
+    @property
+    def companies(self) -> IntArray:
+        """(n,) number of each post's company among all of them, -1 for none."""
+        names = sorted({place.company for place in self.places if place.company is not None})
+        numbers: dict[str | None, int] = {name: number for number, name in enumerate(names)}
+        return np.array([numbers.get(place.company, -1) for place in self.places], dtype=np.int64)
+
     def fold_rows(self, fold: int) -> IntArray:
         """Positions of the posts of a fold."""
         return np.flatnonzero(np.array(self.folds) == fold)
 
-    def fold_training(self, fold: int) -> TrainingRows:
-        """What trains the model that is measured on ``fold``: no company on both sides."""
+    def fold_posts(self, fold: int) -> TrainingRows:
+        """The posts that train the model measured on ``fold``: no company on both sides."""
         rows = np.array(training_rows(self.places, self.folds, fold), dtype=np.int64)
+        return self.posts.take(rows)
+
+    def fold_training(self, fold: int) -> TrainingRows:
+        """All that trains the model measured on ``fold``: its posts, and what stands beside."""
         aside = held_out_companies(self.places, self.folds, fold)
         guard = NearCopyGuard([self.posts.texts[row] for row in self.fold_rows(fold)])
         beside = [
@@ -66,7 +77,7 @@ class Material:
             and guard.copied(place.text) is None
         ]
         kept = self.companions.take(np.array(beside, dtype=np.int64))
-        return TrainingRows.concatenate([self.posts.take(rows), kept])
+        return TrainingRows.concatenate([self.fold_posts(fold), kept])
 
     def fingerprint(self) -> str:
         """SHA-256 of all that decides what trains where: rows, companies, folds."""

@@ -57,11 +57,17 @@ class OutOfFold:
     rows: TrainingRows
     #: (n,) the fold that each post was kept aside with
     folds: IntArray
+    #: (n,) number of each post's company, -1 for none
+    companies: IntArray
 
     def take(self, rows: IntArray) -> "OutOfFold":
         """The posts at some positions."""
         return OutOfFold(
-            self.need[rows], self.sentiment[rows], self.rows.take(rows), self.folds[rows]
+            self.need[rows],
+            self.sentiment[rows],
+            self.rows.take(rows),
+            self.folds[rows],
+            self.companies[rows],
         )
 
 

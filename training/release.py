@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.data.errors import UsageError
 from replyrank.data.samples.load import load_samples
+from replyrank.data.text_key import text_key
 from replyrank.models.artefact import (
     CARD,
     CONFIG,
@@ -25,6 +28,7 @@ from replyrank.models.config import ModelConfig, ModelKind, Thresholds
 from replyrank.models.encoder import TriageModel
 from replyrank.models.export import export_fp32, torch_logits
 from replyrank.models.find import open_artefact
+from replyrank.models.held_out import HELD_OUT, HeldOut, save_held_out, short_key
 from replyrank.models.parity import Check, Probabilities, check_export
 from replyrank.models.quantise import quantise
 from replyrank.models.selftest import write_selftest
@@ -36,7 +40,7 @@ from replyrank.training.calibrate import (
 )
 from replyrank.training.card import Papers
 from replyrank.training.config import RunConfig
-from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
+from replyrank.training.oof import FoldFigures, Judged, OutOfFold, fold_figures
 
 LICENCE: Final = "LICENSE-WEIGHTS.md"
 #: texts on which the activations' ranges are measured
@@ -73,9 +77,16 @@ def gate_checks(
     return check_export(reference, graphs.fp32, graphs.int8, tokens)
 
 
-def fit_config(
-    oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind
-) -> tuple[ModelConfig, FoldFigures]:
+@dataclass(frozen=True, slots=True)
+class FittedModel:
+    """What the folds give an artefact beside its weights."""
+
+    config: ModelConfig
+    figures: FoldFigures
+    held_out: HeldOut
+
+
+def fit_config(oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind) -> FittedModel:
     """Calibration, priors and thresholds from out-of-fold logits, and how these posts then do.
 
     The figures are cross-fitted: no post is judged by a calibration or threshold that it
@@ -101,18 +112,32 @@ def fit_config(
             language_margin=config.decisions.language_margin,
         ),
     )
-    return model_config, fold_figures(oof.rows, cross_fitted(oof, config.decisions))
+    judged = cross_fitted(oof, config.decisions)
+    return FittedModel(model_config, fold_figures(oof.rows, judged), _held_out(oof, judged))
+
+
+def _held_out(oof: OutOfFold, judged: Judged) -> HeldOut:
+    keys = [short_key(text_key(text)) for text in oof.rows.texts]
+    return HeldOut(
+        key=np.array(keys, dtype=np.uint64),
+        company=oof.companies,
+        intent=oof.rows.intent,
+        urgency=oof.rows.urgency,
+        sentiment=oof.rows.sentiment,
+        need=judged.need,
+        p_sentiment=judged.p_sentiment,
+    )
 
 
 def write_artefact(
-    graphs: Quantised, tokenizer: PostTokenizer, config: ModelConfig, papers: Papers, target: Path
+    graphs: Quantised, tokenizer: PostTokenizer, fitted: FittedModel, papers: Papers, target: Path
 ) -> Path:
     """Put an artefact folder together and move it into place once it verifies.
 
     Args:
         graphs: of the model that ships.
         tokenizer: of the encoder.
-        config: of the artefact.
+        fitted: what the folds give the artefact.
         papers: its card and licence.
         target: folder to make; an older one of this name is replaced.
     """
@@ -122,17 +147,18 @@ def write_artefact(
         folder.mkdir()
         shutil.copyfile(graphs.int8, folder / MODEL)
         tokenizer.save(folder / TOKENIZER)
-        finish_artefact(folder, config, papers)
+        finish_artefact(folder, fitted, papers)
         return publish(folder, target)
 
 
-def finish_artefact(folder: Path, config: ModelConfig, papers: Papers) -> None:
-    """Add card, licence, config, self-test and manifest to a folder that holds the weights."""
+def finish_artefact(folder: Path, fitted: FittedModel, papers: Papers) -> None:
+    """Add all else, self-test and manifest last, to a folder that holds the weights."""
     (folder / CARD).write_text(papers.card, encoding="utf-8")
     (folder / LICENCE).write_text(papers.licence, encoding="utf-8")
     (folder / CONFIG).write_text(
-        json.dumps(config.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8"
+        json.dumps(fitted.config.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8"
     )
+    save_held_out(fitted.held_out, folder / HELD_OUT)
     (folder / SELFTEST).write_text("", encoding="utf-8")
     write_manifest(folder)
     write_selftest(open_artefact(verify(folder), threads=1), selftest_texts(), folder / SELFTEST)

@@ -130,11 +130,12 @@ class TrainingRun:
             sentiment=np.concatenate([part.int8.sentiment for part in parts]),
             rows=self.material.posts.take(rows),
             folds=np.array(self.material.folds)[rows],
+            companies=self.material.companies[rows],
         )
 
-    def quantise(self, model: TriageModel, name: str, training: TrainingRows) -> Quantised:
-        """The graphs of a model, its activations measured on some of what trained it."""
-        texts, _ = self._measured(training)
+    def quantise(self, model: TriageModel, name: str, posts: TrainingRows) -> Quantised:
+        """The graphs of a model, its activations measured on some of the posts that trained it."""
+        texts, _ = self._measured(posts)
         return quantise_model(model, self.tokenise(texts), self.work, name)
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
@@ -150,22 +151,22 @@ class TrainingRun:
         name: str,
     ) -> Path:
         """Export, check and write the artefact."""
-        training = self.material.all_training()
-        graphs = self.quantise(model, "final", training)
-        _, compared = self._measured(training)
+        posts = self.material.posts
+        graphs = self.quantise(model, "final", posts)
+        _, compared = self._measured(posts)
         checks = [*gate_checks(model, graphs, self.tokenise(compared)), *fold_checks]
         require(checks)
         oof = self.out_of_fold(folds)
-        config, figures = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
-        described = papers(name, self.config, self.material, figures, checks)
-        return write_artefact(graphs, self.tokenizer, config, described, out / name)
+        fitted = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
+        described = papers(name, self.config, self.material, fitted.figures, checks)
+        return write_artefact(graphs, self.tokenizer, fitted, described, out / name)
 
     def _fold(self, fold: int) -> FoldLogits:
         name, rows = f"fold-{fold + 1}", self.material.fold_rows(fold)
         done = self.work / f"{name}.npz"
         if not done.exists():
-            training = self.material.fold_training(fold)
-            graphs = self.quantise(self.posts_stage(name, training), name, training)
+            model = self.posts_stage(name, self.material.fold_training(fold))
+            graphs = self.quantise(model, name, self.material.fold_posts(fold))
             tokens = self.tokenise(self.material.posts.take(rows).texts)
             batches = by_length(tokens, 16)
             full, quantised = (
@@ -179,12 +180,16 @@ class TrainingRun:
             full_logits = Logits(saved["full_need"], saved["full_sentiment"])
             return FoldLogits(rows, full_logits, Logits(saved["need"], saved["sentiment"]))
 
-    def _measured(self, rows: TrainingRows) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Texts on which activations are measured, and others on which graphs are compared."""
-        order = np.random.default_rng(self.config.seed).permutation(len(rows))
-        cut = min(RANGE_TEXTS, len(rows) // 2)
+    def _measured(self, posts: TrainingRows) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Texts on which activations are measured, and others on which graphs are compared.
+
+        Both are of ``posts`` alone: what stands beside them is in part written for training,
+        and other in its ways than what an inbox holds.
+        """
+        order = np.random.default_rng(self.config.seed).permutation(len(posts))
+        cut = min(RANGE_TEXTS, len(posts) // 2)
         ranges, compared = order[:cut], order[cut:][:GATE_TEXTS]
-        return rows.take(ranges).texts, rows.take(compared).texts
+        return posts.take(ranges).texts, posts.take(compared).texts
 
     def _stage(
         self, name: str, model: TriageModel, rows: TrainingRows, config: StageConfig

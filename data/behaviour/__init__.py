@@ -1,12 +1,11 @@
 """Behaviour suites: what a model must say of texts that try it (CheckList, Ribeiro et al. 2020)."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import resources
 from typing import Any
 
+from replyrank.data.packaged import objects, subjects
 from replyrank.data.vocabulary import Intent, SentimentLabel, UrgencyLevel
 
 
@@ -62,23 +61,19 @@ def load_cases() -> list[Case]:
 
 def capabilities() -> tuple[str, ...]:
     """The names of the suites."""
-    names = (item.name for item in resources.files(__name__).iterdir())
-    return tuple(sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl")))
+    return subjects(__name__)
 
 
 def _cases(capability: str) -> Iterator[Case]:
-    source = resources.files(__name__).joinpath(f"{capability}.jsonl")
-    with source.open(encoding="utf-8") as lines:
-        for line in lines:
-            values = json.loads(line)
-            yield Case(
-                capability=values["capability"],
-                template=values["template"],
-                kind=Kind(values["kind"]),
-                texts=tuple(values["texts"]) if "texts" in values else (values["text"],),
-                expect=_expectation(values["expect"]) if "expect" in values else None,
-                rising=Rising(values["rises"]) if "rises" in values else None,
-            )
+    for values in objects(__name__, capability):
+        yield Case(
+            capability=values["capability"],
+            template=values["template"],
+            kind=Kind(values["kind"]),
+            texts=tuple(values["texts"]) if "texts" in values else (values["text"],),
+            expect=_expectation(values["expect"]) if "expect" in values else None,
+            rising=Rising(values["rises"]) if "rises" in values else None,
+        )
 
 
 def _expectation(values: Mapping[str, Any]) -> Expectation:

@@ -1,27 +1,19 @@
 """What happens to an odd text that is kept: told, so that nothing happens in silence."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from replyrank.data.cleaning import MAX_CHARS
-from replyrank.data.readers.rows import Notice
 
 _NUL: Final = "\0"
 _ODD: Final = re.compile("[\0\ud800-\udfff]")
 
 
-def text_notices(lines: Iterable[int], texts: Sequence[object]) -> list[Notice]:
-    """A notice for each text that is not scored, or not written, as it stands."""
-    return [
-        Notice(reason, line)
-        for line, text in zip(lines, texts, strict=True)
-        if isinstance(text, str)
-        for reason in _doubts(text)
-    ]
-
-
-def _doubts(text: str) -> Iterator[str]:
+def text_doubts(text: object) -> Iterator[str]:
+    """Why a text is not scored, or not written, as it stands; nothing for what is no text."""
+    if not isinstance(text, str):
+        return
     if len(text) > MAX_CHARS:
         yield f"the text has {len(text):,} characters; only its beginning and end are scored"
     odd = set(_ODD.findall(text))

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from replyrank.data.messages import Message
 from replyrank.data.readers.arrow import batch_to_rows
 from replyrank.data.readers.columns import ColumnMap
+from replyrank.data.readers.doubts import text_doubts
 from replyrank.data.readers.fields import make_message
 from replyrank.data.readers.formats import Format
 from replyrank.data.readers.times import DEFAULT_TIMES, TimeRule
@@ -65,7 +66,7 @@ class Record:
     message: Message
     #: the text as it stands in the input; a scorer takes it, text or not
     text: object
-    #: optional values that could not be read; their fields are empty
+    #: optional values that could not be read, whose fields are empty; oddities of the text
     notices: tuple[Notice, ...] = ()
 
 
@@ -99,6 +100,14 @@ class Window:
         if self._rows is None:
             self._rows = batch_to_rows(self.batch)
         return self._rows
+
+    def text_notices(self) -> list[Notice]:
+        """A notice for each text that is not scored, or not written, as it stands."""
+        return [
+            Notice(reason, line)
+            for line, text in zip(self.lines, self.texts, strict=True)
+            for reason in text_doubts(text)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +174,8 @@ class Source(ABC):
                 continue
             for line, row, text in zip(window.lines, window.rows, window.texts, strict=True):
                 message, reasons = make_message(row, text, self.mapping, self.options.times)
-                notices = tuple(Notice(reason, line) for reason in reasons)
+                told = (*reasons, *text_doubts(text))
+                notices = tuple(Notice(reason, line) for reason in told)
                 yield Record(line, row, message, text, notices)
 
 

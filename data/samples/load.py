@@ -1,6 +1,5 @@
 """Read the posts that were written for the project."""
 
-import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from typing import Any, Final
 
 from replyrank.data.errors import UsageError
 from replyrank.data.messages import Labels, Message
+from replyrank.data.packaged import objects
 from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel, Visibility
 
 #: the files that ``sample_path`` knows
 SAMPLE_FILES: Final = ("posts.jsonl", "inbox.csv")
-
-_POSTS: Final = "posts.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +28,7 @@ class LabelledSample:
 
 def load_samples() -> list[LabelledSample]:
     """The labelled posts, first arrival first."""
-    source = resources.files("replyrank.data.samples").joinpath(_POSTS)
-    with source.open(encoding="utf-8") as lines:
-        return [_sample(json.loads(line)) for line in lines]
+    return list(map(_sample, objects("replyrank.data.samples", "posts")))
 
 
 @contextmanager

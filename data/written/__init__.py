@@ -1,12 +1,11 @@
 """Posts written for the project that only ever train: rare needs, and what looks like them."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
 from replyrank.data.messages import Labels
+from replyrank.data.packaged import objects, subjects
 from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel
 
 #: what these posts are called where a corpus has its name
@@ -35,25 +34,21 @@ def load_written() -> list[WrittenPost]:
 
 def written_topics() -> tuple[str, ...]:
     """The names of the files."""
-    names = (item.name for item in resources.files(__name__).iterdir())
-    return tuple(sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl")))
+    return subjects(__name__)
 
 
 def _posts(topic: str) -> Iterator[WrittenPost]:
-    source = resources.files(__name__).joinpath(f"{topic}.jsonl")
-    with source.open(encoding="utf-8") as lines:
-        for line in lines:
-            values = json.loads(line)
-            yield WrittenPost(
-                id=values["id"],
-                topic=topic,
-                channel=Channel(values["channel"]),
-                brand=values["brand"],
-                text=values["text"],
-                labels=Labels(
-                    intent=Intent(values["intent"]),
-                    urgency=UrgencyLevel(values["urgency"]),
-                    sentiment=SentimentLabel(values["sentiment"]),
-                ),
-                votes=values["votes"],
-            )
+    for values in objects(__name__, topic):
+        yield WrittenPost(
+            id=values["id"],
+            topic=topic,
+            channel=Channel(values["channel"]),
+            brand=values["brand"],
+            text=values["text"],
+            labels=Labels(
+                intent=Intent(values["intent"]),
+                urgency=UrgencyLevel(values["urgency"]),
+                sentiment=SentimentLabel(values["sentiment"]),
+            ),
+            votes=values["votes"],
+        )

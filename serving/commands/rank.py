@@ -18,7 +18,6 @@ from replyrank.data.readers import (
     Record,
     open_source,
 )
-from replyrank.data.readers.doubts import text_notices
 from replyrank.data.readers.targets import Target
 from replyrank.data.readers.times import TimeRule, parse_time
 from replyrank.models import load_scorer
@@ -147,7 +146,7 @@ def _read(
                 continue
             messages.append(found.message)
             texts.append(found.text)
-            for notice in (*found.notices, *text_notices([found.line], [found.text])):
+            for notice in found.notices:
                 on_problem(notice)
     return messages, texts
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from replyrank.data.errors import UsageError
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 
@@ -62,6 +63,9 @@ def train(
         config = load_config(config_file, **({"name": name} if name else {}))
         work = work or _WORK / config.name
         if posts is None:
+            if text_column or columns:
+                message = "--text-column and --column say where --posts has what; give --posts too"
+                raise UsageError(message)
             dataset = dataset_for(config, corpora, work / "dataset", report=_say)
         else:
             reading = options.read_options(None, text_column, None, None, columns=columns)

@@ -235,6 +235,7 @@ def test_stdin_needs_a_format(command: Command) -> None:
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_named_pipe_is_read_from_its_beginning(command: Command, folder: Path) -> None:
     pipe = folder / "pipe"
     os.mkfifo(pipe)

@@ -28,7 +28,6 @@ from replyrank.training.markdown import table
 from replyrank.training.material import Material, load_material, load_split
 from replyrank.training.oof import Logits, OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
-from replyrank.training.rows import TrainingRows
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import write
 
@@ -46,8 +45,9 @@ def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Fi
     prepare = restore if config.name == _PLAIN else clean
     run = TrainingRun(config, load_material(config, dataset), work, prepare=prepare)
     oof = run.out_of_fold(run.fold_logits())
-    test, training = load_split(dataset, "test"), run.material.all_training()
-    graphs = run.quantise(run.posts_stage("final", training), "final", training)
+    test, material = load_split(dataset, "test"), run.material
+    model = run.posts_stage("final", material.all_training())
+    graphs = run.quantise(model, "final", material.posts)
     tokens = run.tokenise(test.texts)
     logits = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
     on_folds = fold_figures(oof.rows, cross_fitted(oof, config.decisions))
@@ -58,13 +58,14 @@ def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Fi
 def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]:
     """The same figures of TF-IDF and logistic regression, on the posts that the folds allow."""
     material = load_material(config, dataset)
-    blind = [_tfidf(material.fold_training(f), material, f) for f in range(config.folds)]
+    blind = [_tfidf(config, material, f) for f in range(config.folds)]
     order = np.concatenate([material.fold_rows(fold) for fold in range(config.folds)])
     oof = OutOfFold(
         need=np.concatenate([part.need for part in blind]),
         sentiment=np.concatenate([part.sentiment for part in blind]),
         rows=material.posts.take(order),
         folds=np.array(material.folds)[order],
+        companies=material.companies[order],
     )
     test = load_split(dataset, "test")
     seen = _as_logits(tfidf_logistic(material.all_training(), test.texts, seed=config.seed))
@@ -73,9 +74,9 @@ def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]
     return dict(on_folds.figures), dict(on_test.figures)
 
 
-def _tfidf(training: TrainingRows, material: Material, fold: int) -> Logits:
+def _tfidf(config: TrainConfig, material: Material, fold: int) -> Logits:
     texts = material.posts.take(material.fold_rows(fold)).texts
-    return _as_logits(tfidf_logistic(training, texts, seed=1))
+    return _as_logits(tfidf_logistic(material.fold_training(fold), texts, seed=config.seed))
 
 
 def _as_logits(predicted: Predictions) -> Logits:

@@ -15,18 +15,22 @@ pytest.importorskip("sklearn", reason="the fallback needs scikit-learn (extra tr
 import torch
 
 from replyrank.data.errors import UsageError
+from replyrank.data.text_key import text_key
 from replyrank.models import load_scorer
 from replyrank.models.artefact import verify
 from replyrank.models.config import ModelKind
 from replyrank.models.errors import ArtefactError
+from replyrank.models.held_out import load_held_out, short_key
 from replyrank.models.parity import Check
 from replyrank.training import fitting, train
 from replyrank.training.batches import Batch
+from replyrank.training.calibrate import cross_fitted
 from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
 from replyrank.training.material import Material, load_material
 from replyrank.training.plan import Plan, PlannedStage
+from replyrank.training.release import Quantised
 from replyrank.training.runs import open_run
 from replyrank.training.train import TrainingRun
 from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
@@ -117,6 +121,23 @@ def test_a_run_makes_an_artefact_that_scores(artefact: Path) -> None:
     assert (artefact / "LICENSE-WEIGHTS.md").stat().st_size > 0
 
 
+def test_an_artefact_tells_what_its_folds_said_of_every_post(
+    artefact: Path, config: TrainConfig, material: Material, work: Path
+) -> None:
+    held_out = load_held_out(verify(artefact))
+    rows = {short_key(text_key(text)): row for row, text in enumerate(material.posts.texts)}
+    order = np.array([rows[key] for key in held_out.key.tolist()])
+    posts = material.posts.take(order)
+    assert sorted(set(posts.texts)) == sorted(set(material.posts.texts))
+    for name in ("intent", "urgency", "sentiment"):
+        assert getattr(held_out, name).tolist() == getattr(posts, name).tolist()
+    assert held_out.company.tolist() == material.companies[order].tolist()
+    run = TrainingRun(config, material, work)
+    judged = cross_fitted(run.out_of_fold(run.fold_logits()), config.decisions)
+    assert np.abs(held_out.need - judged.need).max() < 1e-3
+    assert np.abs(held_out.p_sentiment - judged.p_sentiment).max() < 1e-3
+
+
 def test_nothing_but_the_artefact_is_left_in_the_output(artefact: Path) -> None:
     assert [path.name for path in artefact.parent.iterdir()] == [NAME]
 
@@ -192,6 +213,29 @@ def test_a_refused_export_leaves_no_artefact(
     with pytest.raises(ArtefactError, match=r"^the export is refused: drop of x is 2, limit 0\.5;"):
         TrainingRun(config, material, work).run(work / "refused", NAME)
     assert not (work / "refused").exists()
+
+
+@pytest.mark.usefixtures("artefact")
+def test_an_export_is_measured_on_posts_and_not_on_what_stands_beside(
+    config: TrainConfig, material: Material, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = TrainingRun(config, material, work)
+    real_quantise, real_gate = train.quantise_model, train.gate_checks
+    seen: list[set[tuple[int, ...]]] = []
+
+    def quantise(model: Any, tokens: Any, *rest: Any) -> Quantised:
+        seen.append(set(map(tuple, tokens)))
+        return real_quantise(model, tokens, *rest)
+
+    def gate(model: Any, graphs: Quantised, tokens: Any) -> list[Check]:
+        seen.append(set(map(tuple, tokens)))
+        return real_gate(model, graphs, tokens)
+
+    monkeypatch.setattr(train, "quantise_model", quantise)
+    monkeypatch.setattr(train, "gate_checks", gate)
+    run.run(work / "again", NAME)
+    assert [len(texts) for texts in seen] == [60, 60]
+    assert seen[0] | seen[1] == set(map(tuple, run.tokenise(material.posts.texts)))
 
 
 def test_the_plan_counts_rows_and_time(

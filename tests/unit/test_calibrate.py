@@ -38,7 +38,8 @@ def _out_of_fold(temperature: float, seed: int = 0, n: int = N) -> OutOfFold:
     rows = TrainingRows(
         ("",) * n, cell // 4, cell % 4, _drawn(softmax(sentiment / temperature), rng)
     )
-    return OutOfFold(need, sentiment, rows, np.arange(n) % 4)
+    folds = np.arange(n) % 4
+    return OutOfFold(need, sentiment, rows, folds, companies=folds)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -82,7 +83,8 @@ def test_rows_of_unknown_labels_change_nothing_but_the_weight_of_the_penalty() -
         np.concatenate([known.need, noise[:, :16]]),
         np.concatenate([known.sentiment, noise[:, 16:]]),
         TrainingRows.concatenate([known.rows, masked]),
-        np.zeros(2 * n, dtype=np.int64),
+        folds=np.zeros(2 * n, dtype=np.int64),
+        companies=np.zeros(2 * n, dtype=np.int64),
     )
     plain, mixed = fit_calibration(known), fit_calibration(both)
     assert mixed.need.scale == pytest.approx(plain.need.scale, abs=0.05)

@@ -55,6 +55,7 @@ def test_no_company_stands_on_both_sides(tmp_path: Path) -> None:
         assert len(held_out) == 1
         assert held_out.isdisjoint(company[text] for text in training.texts)
         assert {company[text] for text in training.texts} == COMPANIES.keys() - held_out
+        assert set(material.fold_posts(fold).texts) == set(training.texts) & {*company}
         seen += held_out
     assert sorted(seen) == sorted(COMPANIES)
 

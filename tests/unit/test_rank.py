@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,63 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replyrank.data.errors import UsageError
 from replyrank.data.messages import Message
 from replyrank.data.vocabulary import Channel, Review, Visibility
-from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.policy import Policy
-from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.rank import RankedItem, guarded_order, rank
 from replyrank.pipeline.reason import figure
-
-DEFAULT = load_policy()
-NOW = datetime(2025, 6, 4, 12, tzinfo=UTC)
-
-# Cells of need: intent * 4 + level.
-SUPPORT, SUPPORT_HIGH, SUPPORT_CRITICAL, PRAISE, OPINION, CHATTER = 1, 2, 3, 4, 8, 12
-
-
-def _need(**cells: float) -> list[float]:
-    """A row of need from shares of named cells."""
-    row = [0.0] * 16
-    for name, share in cells.items():
-        row[globals()[name.upper()]] = share
-    return row
-
-
-def _scores(needs: Sequence[Sequence[float]], review: Sequence[Review | None] = ()) -> ScoreBatch:
-    n = len(needs)
-    need = np.array(needs, float).reshape(n, 16)
-    return ScoreBatch(
-        need=need / need.sum(axis=1, keepdims=True),
-        p_sentiment=np.full((n, 3), 1 / 3),
-        language=("en",) * n,
-        review=tuple(review) or (None,) * n,
-        model="test",
-    )
-
-
-def _message(name: str, minutes: float = 0, **values: Any) -> Message:
-    return Message(
-        text=f"text of {name}", id=name, created_at=NOW - timedelta(minutes=minutes), **values
-    )
+from tests.ranking import DEFAULT, NOW, message_at, need_row, policy_with, scores_of
 
 
 def _ids(items: Sequence[RankedItem]) -> list[str]:
     return [item.id for item in items]
 
 
-def _policy(**changes: Any) -> Policy:
-    content = DEFAULT.model_dump(mode="json")
-    for part, values in changes.items():
-        content[part] = {**content[part], **values}
-    return Policy.model_validate(content)
-
-
 def test_urgent_before_support_before_opinion_before_praise_before_chatter() -> None:
     names = ["chatter", "praise", "opinion", "support", "support_high", "support_critical"]
-    messages = [_message(name, channel=Channel.TWITTER) for name in names]
-    items = rank(messages, _scores([_need(**{name: 1}) for name in names]), DEFAULT, NOW)
+    messages = [message_at(name, channel=Channel.TWITTER) for name in names]
+    items = rank(messages, scores_of([need_row(**{name: 1}) for name in names]), DEFAULT, NOW)
     assert _ids(items) == names[::-1]
     assert [item.rank for item in items] == [1, 2, 3, 4, 5, 6]
     assert [item.rows for item in items] == [(5,), (4,), (3,), (2,), (1,), (0,)]
@@ -76,12 +35,12 @@ def test_urgent_before_support_before_opinion_before_praise_before_chatter() -> 
 
 def test_the_whole_reason() -> None:
     messages = [
-        _message("a", 75, channel=Channel.TWITTER, author="ann", reach=9000),
-        _message("b", 5, channel=Channel.TWITTER, author="ann"),
+        message_at("a", 75, channel=Channel.TWITTER, author="ann", reach=9000),
+        message_at("b", 5, channel=Channel.TWITTER, author="ann"),
     ]
-    need = _need(support=0.90, support_high=0.05, support_critical=0.01, opinion=0.04)
-    later = _need(support=0.6, support_high=0.3, opinion=0.1)
-    (item,) = rank(messages, _scores([need, later]), DEFAULT, NOW)
+    need = need_row(support=0.90, support_high=0.05, support_critical=0.01, opinion=0.04)
+    later = need_row(support=0.6, support_high=0.3, opinion=0.1)
+    (item,) = rank(messages, scores_of([need, later]), DEFAULT, NOW)
     assert item.message_ids == ("a", "b")
     assert item.reason == (
         "1.5 pts/agent-min = 7.52 pts/min ÷ 5.03 min; support 82.9%×3×1 (target 60 min) + "
@@ -91,18 +50,23 @@ def test_the_whole_reason() -> None:
 
 
 def test_equal_items_stand_by_arrival_then_id_whatever_the_order_of_the_file() -> None:
-    messages = [_message("c", 700), _message("b", 700), _message("a", 600), _message("d", 800)]
-    same = _need(chatter=1)
+    messages = [
+        message_at("c", 700),
+        message_at("b", 700),
+        message_at("a", 600),
+        message_at("d", 800),
+    ]
+    same = need_row(chatter=1)
     # Beyond its target a message no longer grows: all four are equal.
-    policy = _policy(channels={"other": {"public": 1, "private": 1, "unknown": "private"}})
+    policy = policy_with(channels={"other": {"public": 1, "private": 1, "unknown": "private"}})
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
-        items = rank([messages[i] for i in order], _scores([same] * 4), policy, NOW)
+        items = rank([messages[i] for i in order], scores_of([same] * 4), policy, NOW)
         assert _ids(items) == ["d", "b", "c", "a"]
 
 
 def test_messages_without_time_or_id_count_as_now_and_say_so() -> None:
     messages = [Message(text="one"), Message(text="two", created_at=NOW + timedelta(hours=1))]
-    first, second = rank(messages, _scores([_need(support=1)] * 2), DEFAULT, NOW)
+    first, second = rank(messages, scores_of([need_row(support=1)] * 2), DEFAULT, NOW)
     assert (first.id, first.age_minutes) == ("row 1", 0)
     assert first.reason.endswith("; waited 0 min; arrival unknown, counted as now")
     assert second.reason.endswith("; waited 0 min; arrival in the future, counted as now")
@@ -110,28 +74,30 @@ def test_messages_without_time_or_id_count_as_now_and_say_so() -> None:
 
 
 def test_messages_to_review_rank_by_the_priors_in_their_scores() -> None:
-    prior = _need(support=0.3, support_high=0.08, praise=0.2, opinion=0.2, chatter=0.22)
-    needs = [_need(chatter=1), prior, _need(support_high=1)]
+    prior = need_row(support=0.3, support_high=0.08, praise=0.2, opinion=0.2, chatter=0.22)
+    needs = [need_row(chatter=1), prior, need_row(support_high=1)]
     review = [None, Review.LANGUAGE, Review.LOW_CONFIDENCE]
-    messages = [_message(name) for name in "abc"]
-    items = rank(messages, _scores(needs, review), DEFAULT, NOW)
+    messages = [message_at(name) for name in "abc"]
+    items = rank(messages, scores_of(needs, review), DEFAULT, NOW)
     assert _ids(items) == ["c", "b", "a"]
     assert items[0].reason.endswith("; labels to review: low_confidence")
     assert items[1].reason.endswith("; labels to review: language")
 
 
 def test_an_unscored_follow_up_leaves_the_posterior_alone() -> None:
-    messages = [_message("a", 9, author="ann"), _message("b", 1, author="ann")]
-    scores = _scores([_need(support=0.9, chatter=0.1), _need(chatter=1)], [None, Review.EMPTY])
+    messages = [message_at("a", 9, author="ann"), message_at("b", 1, author="ann")]
+    scores = scores_of(
+        [need_row(support=0.9, chatter=0.1), need_row(chatter=1)], [None, Review.EMPTY]
+    )
     (item,) = rank(messages, scores, DEFAULT, NOW)
     assert item.posterior == pytest.approx((0, 0, 0.9, 0, 0, 0.1))
 
 
 def test_the_models_priors_weigh_the_evidence_of_follow_ups() -> None:
-    messages = [_message("a", 9, author="ann"), _message("b", 1, author="ann")]
-    scores = _scores([_need(support=0.9, chatter=0.1), _need(support=0.5, chatter=0.5)])
-    rare = _need(support=0.1, support_high=0.1, chatter=0.7, praise=0.1)
-    common = _need(support=0.7, support_high=0.1, chatter=0.1, praise=0.1)
+    messages = [message_at("a", 9, author="ann"), message_at("b", 1, author="ann")]
+    scores = scores_of([need_row(support=0.9, chatter=0.1), need_row(support=0.5, chatter=0.5)])
+    rare = need_row(support=0.1, support_high=0.1, chatter=0.7, praise=0.1)
+    common = need_row(support=0.7, support_high=0.1, chatter=0.1, praise=0.1)
     by = [rank(messages, scores, DEFAULT, NOW, priors=p)[0].posterior[2] for p in (rare, common)]
     # Where support is rare, a text that is support at 50 % is strong evidence for it.
     assert by[0] > 0.9 > by[1]
@@ -139,108 +105,52 @@ def test_the_models_priors_weigh_the_evidence_of_follow_ups() -> None:
 
 def test_an_item_has_the_shortest_target_and_the_largest_public_audience() -> None:
     messages = [
-        _message("a", 9, author="ann", visibility=Visibility.PRIVATE, reach=10**6),
-        _message("b", 5, author="ann", visibility=Visibility.PUBLIC, reach=9000),
+        message_at("a", 9, author="ann", visibility=Visibility.PRIVATE, reach=10**6),
+        message_at("b", 5, author="ann", visibility=Visibility.PUBLIC, reach=9000),
     ]
     messages = [replace(message, channel=Channel.FACEBOOK) for message in messages]
-    (item,) = rank(messages, _scores([_need(support=1)] * 2), DEFAULT, NOW)
+    (item,) = rank(messages, scores_of([need_row(support=1)] * 2), DEFAULT, NOW)
     assert "(target 60 min)" in item.reason
     assert "reach ×1.35" in item.reason
     assert item.due == NOW + timedelta(minutes=51)
 
 
 def test_a_private_message_earns_no_reach() -> None:
-    messages = [_message("a", channel=Channel.TWITTER, visibility=Visibility.PRIVATE, reach=10**6)]
-    (item,) = rank(messages, _scores([_need(support=1)]), DEFAULT, NOW)
+    messages = [
+        message_at("a", channel=Channel.TWITTER, visibility=Visibility.PRIVATE, reach=10**6)
+    ]
+    (item,) = rank(messages, scores_of([need_row(support=1)]), DEFAULT, NOW)
     assert "reach ×1, " in item.reason
 
 
 def test_waiting_counts_in_open_hours() -> None:
-    policy = _policy(calendar={"always_open": False})
+    policy = policy_with(calendar={"always_open": False})
     # Wednesday noon UTC; the team opened at nine.
-    messages = [_message("a", 24 * 60, channel=Channel.EMAIL)]
-    (item,) = rank(messages, _scores([_need(support_high=1)]), policy, NOW)
+    messages = [message_at("a", 24 * 60, channel=Channel.EMAIL)]
+    (item,) = rank(messages, scores_of([need_row(support_high=1)]), policy, NOW)
     assert item.age_minutes == 8.5 * 60
     assert item.due == NOW - timedelta(hours=23, minutes=30)
     assert "; waited 510 min of open hours" in item.reason
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        (
-            {"now": NOW.replace(tzinfo=None)},
-            "the time 2025-06-04T12:00:00 has no time zone; give one, such as +00:00",
-        ),
-        (
-            {"now": NOW, "replay": True},
-            "replay ranks at the latest created_at, not at 2025-06-04T12:00:00+00:00; give one",
-        ),
-        (
-            {"replay": True},
-            "replay needs a created_at, and no message has one; give a time instead",
-        ),
-    ],
-)
-def test_a_time_that_cannot_be_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        rank([Message(text="a")], _scores([_need(support=1)]), DEFAULT, **changes)
-    assert str(caught.value) == said
-
-
-def test_replay_ranks_at_the_latest_message_and_the_clock_otherwise() -> None:
-    messages = [_message("a", 90), _message("b", 30), Message(text="c")]
-    scores = _scores([_need(support=1)] * 3)
-    ages = {item.id: item.age_minutes for item in rank(messages, scores, DEFAULT, replay=True)}
-    assert ages == {"a": 60, "b": 0, "row 3": 0}
-    fresh = Message(text="x", created_at=datetime.now(UTC) - timedelta(minutes=5))
-    (item,) = rank([fresh], _scores([_need(support=1)]), DEFAULT)
-    assert item.age_minutes == pytest.approx(5, abs=0.5)
-
-
-def test_replay_passes_over_times_that_the_clock_has_not_reached() -> None:
-    years = timedelta(days=3000)
-    mistyped = Message(text="x", id="x", created_at=datetime.now(UTC) + years)
-    messages = [_message("a", 90), _message("b", 30), mistyped]
-    scores = _scores([_need(support=1)] * 3)
-    items = {item.id: item for item in rank(messages, scores, DEFAULT, replay=True)}
-    assert {key: item.age_minutes for key, item in items.items()} == {"a": 60, "b": 0, "x": 0}
-    assert "arrival in the future, counted as now" in items["x"].reason
-    later = Message(text="y", id="y", created_at=datetime.now(UTC) + years + timedelta(hours=1))
-    items = {
-        item.id: item
-        for item in rank([mistyped, later], _scores([_need(support=1)] * 2), DEFAULT, replay=True)
-    }
-    ages = {key: item.age_minutes for key, item in items.items()}
-    assert ages == pytest.approx({"x": 60, "y": 0}, abs=0.1)
-
-
 def test_nothing_to_rank_is_an_empty_list() -> None:
-    assert rank([], _scores([]), DEFAULT, NOW) == []
-    assert rank([], _scores([]), DEFAULT, replay=True) == []
+    assert rank([], scores_of([]), DEFAULT, NOW) == []
+    assert rank([], scores_of([]), DEFAULT, replay=True) == []
 
 
 def test_messages_and_scores_must_match() -> None:
     with pytest.raises(ValueError, match="1 messages and 0 scores; give one score a message"):
-        rank([Message(text="a")], _scores([]), DEFAULT, NOW)
-
-
-def test_an_absurd_date_does_not_stop_the_ranking() -> None:
-    ancient = Message(text="a", created_at=datetime(1, 1, 2, tzinfo=UTC))
-    policy = _policy(calendar={"always_open": False})
-    (item,) = rank([ancient], _scores([_need(support=1)]), policy, NOW)
-    assert item.due < NOW
-    assert item.age_minutes > 0
+        rank([Message(text="a")], scores_of([]), DEFAULT, NOW)
 
 
 def test_the_guard_gives_one_place_in_so_many_to_the_oldest() -> None:
-    policy = _policy(guard={"one_in": 4, "limit_hours": 1})
-    messages = [_message(f"new{i}") for i in range(8)] + [
-        _message("old1", 120),
-        _message("old2", 90),
+    policy = policy_with(guard={"one_in": 4, "limit_hours": 1})
+    messages = [message_at(f"new{i}") for i in range(8)] + [
+        message_at("old1", 120),
+        message_at("old2", 90),
     ]
-    needs = [_need(support_high=1)] * 8 + [_need(chatter=1)] * 2
-    items = rank(messages, _scores(needs), policy, NOW)
+    needs = [need_row(support_high=1)] * 8 + [need_row(chatter=1)] * 2
+    items = rank(messages, scores_of(needs), policy, NOW)
     assert _ids(items)[3] == "old1"
     assert _ids(items)[7] == "old2"
     assert [item.rank for item in items if item.guarded] == [4, 8]
@@ -272,7 +182,7 @@ def test_guarded_order_is_a_permutation_with_at_most_one_guarded_place_in_so_man
 
 
 _GUARD = DEFAULT.guard
-_SMALL_GUARD = _policy(guard={"one_in": 3, "limit_hours": 1})
+_SMALL_GUARD = policy_with(guard={"one_in": 3, "limit_hours": 1})
 
 cells = st.lists(st.floats(0, 1), min_size=16, max_size=16).filter(lambda w: sum(w) > 1e-3)
 crowds = st.lists(
@@ -292,18 +202,18 @@ _EVEN = _even(_SMALL_GUARD)
 
 def _crowd(case: Any, followed: bool = False) -> tuple[list[Message], list[list[float]]]:
     messages = [
-        _message(f"m{i:02d}", minutes, author=f"u{i}", channel=Channel.TWITTER, reach=followers)
+        message_at(f"m{i:02d}", minutes, author=f"u{i}", channel=Channel.TWITTER, reach=followers)
         for i, (_, minutes, followers) in enumerate(case)
     ]
     needs = [list(need) for need, *_ in case]
     if followed:
-        messages.append(_message("again", 0, author="u0", channel=Channel.TWITTER))
+        messages.append(message_at("again", 0, author="u0", channel=Channel.TWITTER))
         needs.append(needs[0])
     return messages, needs
 
 
 def _place_of(name: str, messages: list[Message], needs: list[list[float]]) -> int:
-    items = rank(messages, _scores(needs), _EVEN, NOW)
+    items = rank(messages, scores_of(needs), _EVEN, NOW)
     return next(item.rank for item in items if name in item.message_ids)
 
 
@@ -355,9 +265,9 @@ def test_the_ranking_does_not_depend_on_the_order_of_the_file(case: Any, random:
     messages, needs = _crowd(case)
     order = list(range(len(messages)))
     random.shuffle(order)
-    one = rank(messages, _scores(needs), _SMALL_GUARD, NOW)
+    one = rank(messages, scores_of(needs), _SMALL_GUARD, NOW)
     other = rank(
-        [messages[i] for i in order], _scores([needs[i] for i in order]), _SMALL_GUARD, NOW
+        [messages[i] for i in order], scores_of([needs[i] for i in order]), _SMALL_GUARD, NOW
     )
     assert [(i.id, i.index, i.due, i.reason) for i in one] == [
         (i.id, i.index, i.due, i.reason) for i in other
@@ -373,7 +283,7 @@ _FACTORS = re.compile(r"reach ×([\d.]+)(?: \(([\w, ]+)\))?, repeat ×([\d.]+)")
 @given(crowds)
 def test_the_numbers_of_a_reason_make_the_index(case: Any) -> None:
     messages, needs = _crowd(case, followed=True)
-    for item in rank(messages, _scores(needs), DEFAULT, NOW):
+    for item in rank(messages, scores_of(needs), DEFAULT, NOW):
         head, factors = _HEAD.match(item.reason), _FACTORS.search(item.reason)
         assert head is not None
         assert factors is not None
