@@ -38,6 +38,28 @@ def quality_table() -> str:
     return table((f"{report['data']['rows']} test posts", *(m["name"] for m in models)), rows)
 
 
+#: figure of the report, its name in the README
+_UNSEEN: Final = (
+    ("intent macro-F1", "intent, macro-F1"),
+    ("urgency quadratic kappa", "urgency level, quadratic kappa"),
+    ("AUROC, urgency >= high", "urgency ≥ high, AUROC"),
+    ("sentiment macro-recall", "sentiment, macro-recall"),
+    ("average precision, critical", "critical posts, average precision"),
+    ("critical posts in the top 20 % by index", "critical posts in the top 20 % of the queue"),
+)
+
+
+def unseen_table() -> str:
+    """The shipped recipe beside a plain fine-tune and TF-IDF, on companies never seen."""
+    results = _report("recipes")["results"]
+    recipes = (("default", "ours"), ("plain", "plain fine-tune"), ("TF-IDF + LR", "TF-IDF + LR"))
+    rows = []
+    for key, label in _UNSEEN:
+        means = (statistics.mean(run[0][key] for run in results[name]) for name, _ in recipes)
+        rows.append((label, *(f"{mean:.3f}" for mean in means)))
+    return table(("posts of companies never seen", *(title for _, title in recipes)), rows)
+
+
 def speed_table() -> str:
     """Times faster than the default pipeline: median and range over rounds."""
     report = _report("speed")
@@ -92,4 +114,6 @@ def tweeteval_line() -> str:
 
 
 if __name__ == "__main__":
-    print(replay_table(), quality_table(), tweeteval_line(), speed_table(), sep="\n\n")
+    print(
+        replay_table(), quality_table(), unseen_table(), tweeteval_line(), speed_table(), sep="\n\n"
+    )
