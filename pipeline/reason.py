@@ -2,8 +2,8 @@
 # ruff: noqa: RUF001, RUF002
 """The one line that says why an item stands where it stands.
 
-``2.47 pts/agent-min = 8.28 pts/min ÷ 3.35 min; support 82.9%×3×1 (target 60 min)
-+ high 13.5%×20×1 (target 15 min) + critical 1.2%×100×1 (target 7.5 min) + rest 0.0151;
+``2.79 pts/agent-min = 9.35 pts/min ÷ 3.35 min; high 13.5%×20×1 (target 15 min)
++ support 82.9%×3×1 (target 60 min) + critical 1.2%×100×1 (target 7.5 min) + rest 0.0151;
 reach ×1, repeat ×1.46 (1 follow-up); waited 75 min``
 
 Every number is the index's own, to three digits: a term is p × weight × phi (and × reach, if

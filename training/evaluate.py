@@ -185,10 +185,10 @@ def _queue(labels: LabelArrays, index: FloatArray | None, sampler: Sampler) -> d
 def _review(predictions: Predictions, labels: LabelArrays, sampler: Sampler) -> dict[str, Figure]:
     """Share of posts of low confidence; intent macro-F1 on the rest, and what that gains."""
     rows = _labelled(labels.intent)
-    if predictions.p_intent is None or not any(predictions.review) or not len(rows):
+    intent = predictions.intent
+    if intent is None or not any(predictions.review) or not len(rows):
         return {}
-    true = labels.intent[rows]
-    predicted = predictions.p_intent[rows].argmax(axis=1).astype(np.int64)
+    true, predicted = labels.intent[rows], intent.predicted[rows]
     unsure = np.array([predictions.review[row] is Review.LOW_CONFIDENCE for row in rows])
 
     def figures(weights: FloatArray) -> dict[str, FloatArray]:

@@ -20,6 +20,7 @@ from replyrank.training.metrics import BoolArray, FloatArray, IntArray
 from replyrank.training.predictions import Head
 
 _CURVE_POINTS: Final = 200
+_PER_CLASS: Final = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,8 @@ def head_report(
             name=label,
             support=int(counts[k].sum()),
             predicted=int(counts[:, k].sum()),
-            precision=figure(found["precision"], len(rows), k),
-            recall=figure(found["recall"], len(rows), k),
-            f1=figure(found["f1"], len(rows), k),
             reliability=_reliability(true == k, p[:, k]),
+            **{name: figure(found[name], len(rows), k) for name in _PER_CLASS},
         )
         for k, label in enumerate(classes)
     )

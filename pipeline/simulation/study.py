@@ -1,6 +1,8 @@
 """All scenarios, orders and seeds, side by side: every order meets the same worlds."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass, replace
@@ -153,8 +155,20 @@ _shared: list[tuple[Setting, Policy]] = []
 
 
 def _begin(setting: Setting, policy: Policy) -> None:
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     # The texts have done their part, the mix is known.
     _shared.append((replace(setting, trace=replace(setting.trace, texts=())), policy))
+
+
+def _end_with_the_parent() -> None:
+    """Leave when the process that gives out the work is gone, killed or not.
+
+    A pool's process would wait for its next job for ever.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(job: tuple[Case, int]) -> tuple[FloatArray, int]:

@@ -1,13 +1,17 @@
 """``replyrank simulate`` as a user runs it."""
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from replyrank.models.artefact import write_manifest
 from replyrank.models.held_out import HELD_OUT, save_held_out
-from tests.acceptance.processes import Done, replyrank
+from tests.acceptance.processes import Done, environment, replyrank
 from tests.artefacts import tiny_linear_artefact
 from tests.simulation import held_out
 
@@ -101,3 +105,55 @@ def test_a_model_that_does_not_tell_its_errors_is_refused(
     assert done.returncode == 1
     assert "has no held_out.npz, which tells how the model errs; train it again" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _parents() -> dict[int, int]:
+    """The parent of every process that runs."""
+    found: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, *_ = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # One that is over and not yet told to its parent is no process any more.
+        if state != "Z":
+            found[int(stat.parent.name)] = int(parent)
+    return found
+
+
+def _until(met: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether something comes true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if met():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
+def test_a_killed_replay_leaves_no_process_behind(tmp_path: Path, model: Path, small: Path) -> None:
+    command = [sys.executable, "-m", "replyrank.serving", "simulate", "--model", str(model),
+               "--scenarios", str(small), "--seeds", "5000", "--threads", "2"]  # fmt: skip
+    children: set[int] = set()
+
+    def has_begun() -> bool:
+        parents = _parents()
+        children.update(pid for pid, parent in parents.items() if parent == started.pid)
+        # Two that work, and one of Python's own that keeps their books.
+        return len(children) >= 3
+
+    with subprocess.Popen(  # noqa: S603  our own command
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env=environment(),
+    ) as started:
+        try:
+            assert _until(has_begun)
+            # Long enough for both to have had a job.
+            time.sleep(2)
+        finally:
+            started.kill()
+    assert _until(lambda: children.isdisjoint(_parents()))

@@ -127,7 +127,8 @@ def main() -> None:
             print(f"{recipe}, seed {seed}", file=sys.stderr)
             work = arguments.work / f"{recipe}-{seed}"
             results[recipe].append(measure(_config(recipe, seed), dataset, work))
-    write("recipes", {"seeds": arguments.seeds, "results": results}, _tables(results), _COMMAND)
+    command = f"{_COMMAND} --seeds {arguments.seeds}"
+    write("recipes", {"seeds": arguments.seeds, "results": results}, _tables(results), command)
 
 
 if __name__ == "__main__":

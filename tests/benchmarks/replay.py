@@ -20,14 +20,16 @@ from replyrank.data.corpora.care import airline, twcs, uk_mobile
 from tests.benchmarks.reporting import REPORTS, write
 
 _COMMAND: Final = "python -m tests.benchmarks.replay"
-_TRACES: Final[dict[str, Callable[[Path], Iterator[CorpusPost]]]] = {
+#: what is replayed, by name
+TRACES: Final[dict[str, Callable[[Path], Iterator[CorpusPost]]]] = {
     "uk_mobile": uk_mobile,
     "airlines": airline,
     "twcs": twcs,
 }
 
 
-def _write_trace(posts: Iterator[CorpusPost], path: Path) -> None:
+def write_trace(posts: Iterator[CorpusPost], path: Path) -> None:
+    """Write the posts that have a time as a file to replay."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("created_at", "channel", "text"))
@@ -39,10 +41,10 @@ def _write_trace(posts: Iterator[CorpusPost], path: Path) -> None:
 def main() -> None:
     """Replay every trace and write its report."""
     root = corpora_root(None)
-    for name, load in _TRACES.items():
+    for name, load in TRACES.items():
         with tempfile.TemporaryDirectory() as place:
             trace, out = Path(place) / f"{name}.csv", Path(place) / "out"
-            _write_trace(load(root), trace)
+            write_trace(load(root), trace)
             began = time.perf_counter()
             subprocess.run(  # noqa: S603  our own interpreter
                 [sys.executable, "-m", "replyrank.serving", "simulate", str(trace), "--full",

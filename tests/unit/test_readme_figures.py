@@ -11,6 +11,8 @@ from tests.benchmarks.readme_figures import (
     replay_table,
     speed_table,
     tweeteval_line,
+    unseen_line,
+    unseen_table,
 )
 from tests.benchmarks.reporting import REPORTS
 
@@ -18,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
 
-@pytest.mark.parametrize("made", [quality_table, replay_table, speed_table, tweeteval_line])
+@pytest.mark.parametrize(
+    "made", [quality_table, replay_table, speed_table, tweeteval_line, unseen_line, unseen_table]
+)
 def test_the_figures_stand_in_the_readme(made: Callable[[], str]) -> None:
     assert made() in README.read_text(encoding="utf-8")
 
