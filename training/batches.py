@@ -13,7 +13,9 @@ from replyrank.data.vocabulary import UrgencyLevel
 from replyrank.models.encoder import compatible_cells
 from replyrank.models.tokens import PostTokenizer
 from replyrank.training.augment import swap_brands, written_names
+from replyrank.training.config import OptimisationConfig
 from replyrank.training.rows import MASKED, TrainingRows
+from replyrank.training.spelling import misspell
 
 #: Batches whose rows are sorted by length among themselves: little padding, order still random.
 _POOL: Final = 50
@@ -52,11 +54,12 @@ class TokenisedTexts:
         self.tokens = self._tokenise(texts)
         self._names: dict[str, str] | None = None
 
-    def swap_brands(self, chance: float, seed: int) -> None:
-        """Draw this epoch's brand swaps; the texts given stay as they are."""
+    def change(self, config: OptimisationConfig, seed: int) -> None:
+        """Draw what an epoch reads in place of some texts; the texts given stay as they are."""
         if self._names is None:
             self._names = written_names(self._texts)
-        self.tokens = self._tokenise(swap_brands(self._texts, self._names, chance, seed))
+        texts = swap_brands(self._texts, self._names, config.brand_swap, seed)
+        self.tokens = self._tokenise(misspell(texts, config.misspelling, seed + 1))
 
     def batch_rows(self, batch_size: int, seed: int) -> list[list[int]]:
         """Row numbers of each batch of an epoch."""

@@ -36,6 +36,8 @@ class OptimisationConfig(_Frozen):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     #: chance that a company's name in a text is swapped for another's
     brand_swap: Share = 0.0
+    #: chance that a text is read as if typed in haste
+    misspelling: Share = 0.0
 
 
 class StageConfig(OptimisationConfig):

@@ -39,8 +39,8 @@ class Rows(Protocol[BatchT_co]):
         """Row numbers of each batch of an epoch."""
         ...
 
-    def swap_brands(self, chance: float, seed: int) -> None:
-        """Draw an epoch's brand swaps."""
+    def change(self, config: OptimisationConfig, seed: int) -> None:
+        """Draw what an epoch reads in place of some texts."""
         ...
 
     def batch(self, rows: Sequence[int]) -> BatchT_co:
@@ -112,8 +112,8 @@ class Stage(ABC, Generic[ModelT, BatchT]):
     def _epoch(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch; the seed and its number decide everything in it."""
         seed = self.seed * 1_000 + epoch
-        if self.config.brand_swap:
-            self.rows.swap_brands(self.config.brand_swap, seed)
+        if self.config.brand_swap or self.config.misspelling:
+            self.rows.change(self.config, seed)
         return self.rows.batch_rows(self.config.batch_size, seed)
 
     def update(self, batch: BatchT) -> float:

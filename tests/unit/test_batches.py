@@ -78,15 +78,37 @@ def test_label_cells_agree_with_the_labels() -> None:
     assert cells.sum(dim=1).tolist() == [1.0] * 10
 
 
+def _changing(brand_swap: float = 0.0, misspelling: float = 0.0) -> StageConfig:
+    return StageConfig(
+        epochs=1, learning_rate=1e-3, brand_swap=brand_swap, misspelling=misspelling
+    )
+
+
+def test_misspellings_change_tokens() -> None:
+    rows = TokenisedRows(
+        TrainingRows.concatenate([_row("please answer"), _row("nothing works")]), tiny_tokenizer()
+    )
+    before = list(rows.tokens)
+    seeds = range(20)
+    for seed in seeds:
+        rows.change(_changing(misspelling=1.0), seed)
+        if rows.tokens != before:
+            break
+    else:
+        pytest.fail(f"no seed of {len(seeds)} misspells anything")
+    rows.change(_changing(), seed=0)
+    assert rows.tokens == before
+
+
 def test_brand_swaps_change_tokens_and_not_the_given_texts() -> None:
     texts = tuple(f"{name} is bad" for name in ("Delta", "Spotify", "Walmart", "Verizon"))
     rows = TokenisedRows(TrainingRows.concatenate([_row(text) for text in texts]), tiny_tokenizer())
     before = list(rows.tokens)
-    rows.swap_brands(1.0, seed=3)
+    rows.change(_changing(brand_swap=1.0), seed=3)
     after = list(rows.tokens)
     assert after != before
-    rows.swap_brands(1.0, seed=3)
+    rows.change(_changing(brand_swap=1.0), seed=3)
     assert rows.tokens == after
-    rows.swap_brands(0.0, seed=3)
+    rows.change(_changing(), seed=3)
     assert rows.tokens == before
     assert texts == tuple(f"{name} is bad" for name in ("Delta", "Spotify", "Walmart", "Verizon"))

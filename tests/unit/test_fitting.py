@@ -29,6 +29,7 @@ FULL = StageConfig(
     freeze_embeddings=True,
     ema_decay=0.9,
     brand_swap=0.5,
+    misspelling=0.5,
 )
 
 
