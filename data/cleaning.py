@@ -16,7 +16,7 @@ import ftfy
 from ftfy.badness import is_bad
 
 #: Raised whenever the output of ``clean`` changes for any text; an artefact names its version.
-CLEANING_VERSION: Final = 3
+CLEANING_VERSION: Final = 2
 
 #: A longer text keeps its head and its tail: what is asked often stands at the end.
 MAX_CHARS: Final = 4_000
@@ -24,8 +24,6 @@ _HEAD_CHARS: Final = 3_000
 _TAIL_CHARS: Final = MAX_CHARS - _HEAD_CHARS - 1
 
 HANDLE: Final = "@user"
-#: what stands for the handle of the account that a message reached, where that is known
-BRAND_HANDLE: Final = "@brand"
 LINK: Final = "http"
 EMAIL: Final = "email"
 
@@ -70,13 +68,8 @@ _LINK: Final = re.compile(
 _LINK_HINT: Final = re.compile(r"http|www\.|\{link\}", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 # "@ 5pm" and "@ the gate" say when and where, not to whom.
-_HANDLE: Final = re.compile(rf"(?<![\w@])(?!{BRAND_HANDLE}\b)@(?:\w+|\s?\{{mention\}})")
-_ANY_HANDLE: Final = re.compile(rf"{HANDLE}|{BRAND_HANDLE}")
-_MANY_HANDLES: Final = re.compile(
-    rf"(?:{_ANY_HANDLE.pattern})(?:[\s,.:;]*(?:{_ANY_HANDLE.pattern}))+"
-)
-# One handle, two or a crowd: a post to many is mostly talk among its readers.
-_HANDLES_IN_A_RUN: Final = 3
+_HANDLE: Final = re.compile(r"(?<![\w@])@(?:\w+|\s?\{mention\})")
+_MANY_HANDLES: Final = re.compile(rf"{HANDLE}(?:[\s,.:;]*{HANDLE})+")
 _MANY_LINKS: Final = re.compile(rf"\b{LINK}(?:\s+{LINK}\b)+")
 # "soooo" and "!!!!!" keep three: enough to show the loudness, too few to fill the window.
 _ELONGATED: Final = re.compile(r"(\S)\1{3,}")
@@ -115,18 +108,13 @@ def _one_round(text: str) -> str:
     text = _CONTROL.sub(" ", text)
     if "@" in text:
         text = _EMAIL.sub(EMAIL, text)
-        text = _MANY_HANDLES.sub(_first_handles, _HANDLE.sub(HANDLE, text))
+        text = _MANY_HANDLES.sub(HANDLE, _HANDLE.sub(HANDLE, text))
     if "/" in text or _LINK_HINT.search(text):
         text = _MANY_LINKS.sub(LINK, _LINK.sub(LINK, text))
     if "#" in text:
         text = _HASHTAG.sub("", text)
     text = _ELONGATED.sub(r"\1\1\1", text)
     return _clip(" ".join(text.split()))
-
-
-def _first_handles(run: re.Match[str]) -> str:
-    """The first few handles of a run: who stands first is who is spoken to."""
-    return " ".join(_ANY_HANDLE.findall(run.group())[:_HANDLES_IN_A_RUN])
 
 
 def _plain_characters(text: str) -> str:

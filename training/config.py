@@ -85,9 +85,6 @@ class RunConfig(_Frozen):
     post_sources: tuple[str, ...] = ()
     #: whether the posts that were labelled for training alone train beside the others
     added_posts: bool = False
-    #: share of the posts in which the handles of the company that they reached are marked as its own
-    #: (``data/addressee.py``)
-    addressee_share: Share = 0.0
     #: corpora of the first stage; posts of companies are left out of it, so that one first
     #: stage serves every fold
     auxiliary: tuple[str, ...] = ()

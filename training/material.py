@@ -4,13 +4,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from replyrank.data.addressee import mark_addressee
 from replyrank.data.companies import companies_mentioned
 from replyrank.data.errors import UsageError
 from replyrank.data.near_copies import NearCopyGuard
@@ -51,10 +50,6 @@ class Material:
     #: rows beside the posts in the second stage: added posts, and rows of other corpora
     companions: TrainingRows
     companion_places: tuple[_Place, ...]
-    #: share of the training posts in which the handle of their company is marked as theirs
-    addressee_share: float
-    #: decides which
-    seed: int
     #: rows that each corpus gave to each part, for the card
     counts: Mapping[str, Mapping[str, int]]
 
@@ -72,7 +67,7 @@ class Material:
     def fold_posts(self, fold: int) -> TrainingRows:
         """The posts that train the model measured on ``fold``: no company on both sides."""
         rows = np.array(training_rows(self.places, self.folds, fold), dtype=np.int64)
-        return self._addressed(self.posts, self.places).take(rows)
+        return self.posts.take(rows)
 
     def fold_training(self, fold: int) -> TrainingRows:
         """All that trains the model measured on ``fold``: its posts, and what stands beside."""
@@ -84,8 +79,7 @@ class Material:
             if not companies_of(place.company, place.text) & aside
             and guard.copied(place.text) is None
         ]
-        companions = self._addressed(self.companions, self.companion_places)
-        kept = companions.take(np.array(beside, dtype=np.int64))
+        kept = self.companions.take(np.array(beside, dtype=np.int64))
         return TrainingRows.concatenate([self.fold_posts(fold), kept])
 
     def fingerprint(self) -> str:
@@ -105,24 +99,7 @@ class Material:
 
     def all_training(self) -> TrainingRows:
         """What trains the model that ships."""
-        return TrainingRows.concatenate(
-            [
-                self._addressed(self.posts, self.places),
-                self._addressed(self.companions, self.companion_places),
-            ]
-        )
-
-    def _addressed(self, rows: TrainingRows, places: Sequence[_Place]) -> TrainingRows:
-        """The rows, the handles of some posts' own company marked as such.
-
-        Not of all: a model must also read posts of which nobody told it whom they reached.
-        """
-        drawn = np.random.default_rng(self.seed).random(len(rows)) < self.addressee_share
-        texts = tuple(
-            mark_addressee(text, place.company) if is_marked else text
-            for text, place, is_marked in zip(rows.texts, places, drawn, strict=True)
-        )
-        return replace(rows, texts=texts)
+        return TrainingRows.concatenate([self.posts, self.companions])
 
 
 def load_split(dataset: Path, name: str) -> TrainingRows:
@@ -174,8 +151,6 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         unlabelled=tuple(row["text"] for row in read),
         companions=_rows(beside),
         companion_places=tuple(map(_place, beside)),
-        addressee_share=config.addressee_share,
-        seed=config.seed,
         counts={
             part: dict(sorted(Counter(str(row["source"]) for row in rows).items()))
             for part, rows in (

@@ -26,8 +26,6 @@ MATERIAL = Material(
     unlabelled=(),
     companions=NOTHING,
     companion_places=(),
-    addressee_share=0.0,
-    seed=1,
     counts=COUNTS,
 )
 TRANSFORMER = TrainConfig(

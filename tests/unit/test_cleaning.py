@@ -32,10 +32,7 @@ EXAMPLES = {
     "a time, no handle": ("@ 5pm @ the gate", "@ 5pm @ the gate"),
     "handle becomes one word": ("@{mention} my bag", "@user my bag"),
     "handle apart becomes one word": ("@ {mention} my bag", "@user my bag"),
-    "handles in a row": ("@acme @bob my bag @eve,@dan: there", "@user @user my bag @user @user: there"),
-    "a crowd of handles": ("@acme @bob, @eve .@dan @joe my bag", "@user @user @user my bag"),
-    "the addressee": ("@bob, @brand my bag", "@user @brand my bag"),
-    "no addressee": ("@brandy @Brand my bag", "@user @user my bag"),
+    "handles in a row": ("@acme @bob, @eve my bag", "@user my bag"),
     "wide handle": ("＠acme my bag", "@user my bag"),
     "e-mail": ("write to jo.doe+x@mail.acme.com please", "write to email please"),
     "hashtag": ("#fail by #AcmeAir, issue no.#7", "fail by AcmeAir, issue no.7"),
@@ -58,7 +55,7 @@ def test_frozen_example(text: str, expected: str) -> None:
 
 FRAGMENTS = [
     *("&amp;", "&", "amp;", "&#64;", "&#38;", "#38;", "&lt;", "&num;", "&semi;", "&#65286;"),
-    *("#", "##", "@", "@ ", "@user", "@brand", "@a", "{mention}", "{link}", "a@b.c", "email"),
+    *("#", "##", "@", "@ ", "@user", "@a", "{mention}", "{link}", "a@b.c", "email"),
     *("http", "https", "https:", "://", "//", "www", "www.", "：//", "t.co/", "bit.ly/x"),
     *("\u200b", "\u00ad", "\u202e", "\ufe0f", "\u200d", "\x00", "\x85", "\n", "\u3000", "\ud800"),
     *("😡", "👍🏽", "❤️", "🇬🇧", "™", "’", "…", "â€™", "Ã©", "Â", "ﬀ", "＠", "＆", "ａ", "𝐇", "ﷺ"),

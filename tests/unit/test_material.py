@@ -87,31 +87,6 @@ def test_companions_of_held_out_companies_and_copies_are_dropped(tmp_path: Path)
     assert len(everything) == len(POSTS) + 1 + 4
 
 
-def test_the_handle_of_the_company_is_marked_where_it_trains_and_not_where_it_is_measured(
-    tmp_path: Path,
-) -> None:
-    posts = [
-        *POSTS,
-        *(
-            dataset_row(f"@bob @{handle} {word} again", labels=(0, 1, 0), company=company)
-            for handle, company in (("Delta", "delta"), ("ThreeUK", "three_uk"))
-            for word in ("slow", "dark", "shut", "late")
-        ),
-    ]
-    plain, all_marked, some = (
-        _material(tmp_path / str(share), posts, addressee_share=share) for share in (0.0, 1.0, 0.5)
-    )
-    handles = {"@Delta", "@ThreeUK"}
-    for material, low, high in ((plain, 0, 0), (all_marked, 8, 8), (some, 1, 7)):
-        texts = material.all_training().texts
-        marked = [text for text in texts if text.startswith("@bob @brand ")]
-        assert low <= len(marked) <= high
-        assert sum(handle in text for text in texts for handle in handles) == 8 - len(marked)
-        assert material.posts.texts == tuple(row["text"] for row in posts)
-    own = next(fold for fold in range(4) if "@brand" in " ".join(all_marked.fold_posts(fold).texts))
-    assert set(all_marked.fold_posts(own).texts) <= set(all_marked.fold_training(own).texts)
-
-
 def test_texts_are_read_without_labels_where_the_config_names_their_corpus(tmp_path: Path) -> None:
     read = [
         dataset_row(text, labels=(-1, -1, -1), source=source)
