@@ -17,7 +17,7 @@ class WrittenPost:
     """One post, of an invented company."""
 
     id: str
-    #: the file that it stands in, a group of industries
+    #: the file that it stands in: a group of industries, or a kind of post
     topic: str
     channel: Channel
     brand: str
