@@ -1,7 +1,8 @@
 """Misspellings: some texts are read as if typed in haste, so that spelling is no label.
 
-The slips are those of fast typing (two letters swapped, one left out, doubled or hit beside; Damerau
-1964, CACM 7(3)) and the short forms of text messages. Handles, links and hashtags keep their form.
+The slips are those of fast typing (two letters swapped, one left out, doubled or hit beside;
+Damerau 1964, CACM 7(3)) and the short forms of text messages. Handles, links and hashtags keep
+their form.
 """
 
 import re
@@ -12,9 +13,12 @@ import numpy as np
 
 #: share of a changed text's words that are changed
 _WORDS: Final = 0.2
+#: share of the changed texts that lose their punctuation as well
+_UNMARKED: Final = 0.5
 #: a shorter word is another word after a slip
 _SHORTEST: Final = 4
-_WORD: Final = re.compile(r"(?<![\w@#/.:])[A-Za-z]+(?:['\u2019][A-Za-z]+)?(?![\w/@]|\.\w)")
+_WORD: Final = re.compile(r"(?<![\w@#/.:])[A-Za-z]+(?:['\u2019][A-Za-z]+)?(?![\w/@]|\.\w|:/)")
+_MARK: Final = re.compile(r"(?<=\w)[.,;'\u2019!?](?=\s|$)")
 _ROWS: Final = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _BESIDE: Final = {
     letter: row[max(0, at - 1) : at] + row[at + 1 : at + 2]
@@ -30,11 +34,13 @@ SHORT_FORMS: Final[dict[str, tuple[str, ...]]] = {
     "going": ("goin",), "great": ("gr8",), "have": ("hav",), "hours": ("hrs",), "just": ("jus",),
     "know": ("kno",), "later": ("l8r",), "love": ("luv",), "message": ("msg",),
     "minutes": ("mins",), "months": ("mths",), "morning": ("mornin",), "much": ("mch",),
-    "my": ("me", "ma"), "nothing": ("nothin", "nuthin"), "number": ("nbr", "no."), "okay": ("ok", "k"),
+    "my": ("me", "ma"), "nothing": ("nothin", "nuthin"), "number": ("nbr", "no."),
+    "okay": ("ok", "k"),
     "people": ("ppl",), "phone": ("fone",), "please": ("pls", "plz"), "probably": ("prolly",),
     "problem": ("prob", "problm"), "really": ("rly", "realy"), "received": ("recieved",),
     "should": ("shud", "shld"), "someone": ("some1",), "something": ("smth", "sumthing"),
-    "thank": ("thnk",), "thanks": ("thx", "tnx", "thanx"), "that": ("dat", "tht"), "the": ("da", "teh"),
+    "thank": ("thnk",), "thanks": ("thx", "tnx", "thanx"), "that": ("dat", "tht"),
+    "the": ("da", "teh"),
     "their": ("there",), "they": ("dey",), "this": ("dis", "ths"), "though": ("tho",),
     "through": ("thru",), "to": ("2",), "today": ("2day",), "tomorrow": ("tmrw", "tomoro", "2moro"),
     "tonight": ("2nite", "tonite"), "too": ("2",), "until": ("til",), "very": ("v", "vry"),
@@ -61,13 +67,13 @@ def misspell(texts: Sequence[str], chance: float, seed: int) -> list[str]:
 
 
 def _misspelt(text: str, rng: np.random.Generator) -> str:
-    """The text, a fifth of its words typed in haste; half of such texts lose their marks as well."""
+    """The text with some words typed in haste; some such texts lose their marks as well."""
 
     def changed(word: re.Match[str]) -> str:
         return _retyped(word.group(), rng) if rng.random() < _WORDS else word.group()
 
     text = _WORD.sub(changed, text)
-    return re.sub(r"(?<=\w)[.,;'\u2019!?](?=\s|$)", "", text) if rng.random() < 0.5 else text
+    return _MARK.sub("", text) if rng.random() < _UNMARKED else text
 
 
 def _retyped(word: str, rng: np.random.Generator) -> str:

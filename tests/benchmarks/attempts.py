@@ -1,8 +1,10 @@
 """One attempt at a better recipe: a config, on some of the company folds, beside all before it.
 
 Trains what the fold models of ``CONFIG`` need, and takes their figures on posts of companies that
-they have not seen, on the behaviour suites and on TweetEval's validation tweets. The row is added
-to ``reports/attempts.json``; the failed ones stay there too. Nothing here reads a test post.
+they have not seen, on the behaviour suites and on TweetEval's validation tweets. With ``--rows``
+one model leaves all of the folds out and reads only so many rows: in minutes, and measured on more
+posts. The row is added to ``reports/attempts.json``; the failed ones stay there too. Nothing here
+reads a test post.
 """
 
 import argparse
@@ -25,8 +27,8 @@ from replyrank.training.build import dataset_for
 from replyrank.training.calibrate import Fitted, cross_fitted, fit
 from replyrank.training.config import TrainConfig, load_config
 from replyrank.training.material import load_material
-from replyrank.training.metrics import confusion, macro_recall
-from replyrank.training.oof import fold_figures
+from replyrank.training.metrics import FloatArray, confusion, macro_recall
+from replyrank.training.oof import OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import REPORTS, write
@@ -49,45 +51,72 @@ _SHOWN: Final = (
 )
 
 
-def _judge(run: TrainingRun, fitted: Fitted, fold: int, texts: Sequence[str]) -> Predictions:
-    """What the quantised model of a fold says of texts that no model is trained on."""
-    tokens = run.tokenise(texts)
-    graph = OnnxGraph(run.work / f"fold-{fold + 1}-int8.onnx")
-    judged = fitted.judge(*graph.logits(tokens, by_length(tokens, 16)))
+def _judge(run: TrainingRun, fitted: Fitted, model: str, texts: Sequence[str]) -> Predictions:
+    """What a quantised model says of texts that no model is trained on."""
+    judged = fitted.judge(*_logits(run, model, texts))
     nothing = (None,) * len(texts)
     return Predictions(judged.need, judged.p_sentiment, nothing, fitted.priors.sentiment)
 
 
-def _aside(run: TrainingRun, fitted: Fitted, fold: int) -> dict[str, float]:
-    """Behaviour suites and tweets, of one fold's model."""
-    cases = _judge(run, fitted, fold, case_texts(load_cases()))
+def _logits(run: TrainingRun, model: str, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    tokens = run.tokenise(texts)
+    return OnnxGraph(run.work / f"{model}-int8.onnx").logits(tokens, by_length(tokens, 16))
+
+
+def _aside(run: TrainingRun, fitted: Fitted, model: str) -> dict[str, float]:
+    """Behaviour suites and tweets, of one model."""
+    cases = _judge(run, fitted, model, case_texts(load_cases()))
     kinds = behaviour_report(cases, seed=0, resamples=1).kinds
     figures = {f"behaviour: {kind}": float(rate.value or 0) for kind, rate in kinds.items()}
     tweets = [(post.text, post.labels.sentiment) for post in read_corpus(_TWEETS)]
     known = [(text, label) for text, label in tweets if label is not None]
-    said = _judge(run, fitted, fold, [text for text, _ in known]).sentiment
+    said = _judge(run, fitted, model, [text for text, _ in known]).sentiment
     assert said is not None
     truth = np.array([SENTIMENT_LABELS.index(label) for _, label in known])
     counts = confusion(truth, said.predicted, len(SENTIMENT_LABELS))
     return figures | {"TweetEval validation": float(macro_recall(counts))}
 
 
-def attempt(run: TrainingRun, folds: Sequence[int]) -> dict[str, float]:
-    """Figures of some folds together; of what is beside them, the mean over their models."""
-    oof = run.out_of_fold(run.fold_logits(folds))
+def attempt(run: TrainingRun, folds: Sequence[int], most: int | None) -> dict[str, float]:
+    """Figures of some folds together; of what is beside them, the mean over their models.
+
+    Args:
+        run: trains.
+        folds: which, from 0.
+        most: rows that one model reads, blind to all of the folds; without it a model for each.
+    """
+    if most is None:
+        oof, models = run.out_of_fold(run.fold_logits(folds)), [f"fold-{at + 1}" for at in folds]
+    else:
+        oof, models = _short(run, folds, most)
     decisions = run.config.decisions
     figures = dict(fold_figures(oof.rows, cross_fitted(oof, decisions)).figures)
     fitted = fit(oof, decisions)
-    aside = [_aside(run, fitted, fold) for fold in folds]
-    return figures | {
-        name: float(np.mean([one[name] for one in aside])) for name in sorted(aside[0])
-    }
+    aside = [_aside(run, fitted, model) for model in models]
+    means = {name: float(np.mean([one[name] for one in aside])) for name in sorted(aside[0])}
+    return figures | means | {"posts": float(len(oof.rows))}
+
+
+def _short(run: TrainingRun, folds: Sequence[int], most: int) -> tuple[OutOfFold, list[str]]:
+    """The logits, on all of the folds, of one model that is blind to them."""
+    material, name = run.material, f"short-{'-'.join(str(fold + 1) for fold in folds)}-{most}"
+    sets = [material.fold_training(fold) for fold in folds]
+    shared = frozenset(sets[0].texts).intersection(*(rows.texts for rows in sets[1:]))
+    rows = sets[0].take(np.array([text in shared for text in sets[0].texts]))
+    drawn = rows.take(np.random.default_rng(run.config.seed).permutation(len(rows))[:most])
+    run.quantise(run.posts_stage(name, drawn), name, drawn)
+    held = np.concatenate([material.fold_rows(fold) for fold in folds])
+    posts = material.posts.take(held)
+    need, sentiment = _logits(run, name, posts.texts)
+    places = np.array(material.folds)[held]
+    return OutOfFold(need, sentiment, posts, places, material.companies[held]), [name]
 
 
 def _rows(attempts: Sequence[dict[str, Any]]) -> str:
     rows = [
         (
             one["note"],
+            f"{one['rows']:,}" if one["rows"] else "all",
             ", ".join(str(fold + 1) for fold in one["folds"]),
             f"{one['figures']['posts']:,.0f}",
             *(f"{one['figures'][name]:.3f}" for name in _SHOWN),
@@ -95,7 +124,7 @@ def _rows(attempts: Sequence[dict[str, Any]]) -> str:
         )
         for one in attempts
     ]
-    return table(("attempt", "folds", "posts", *_SHOWN, "minutes"), rows)
+    return table(("attempt", "rows", "folds", "posts", *_SHOWN, "minutes"), rows)
 
 
 def main() -> None:
@@ -104,6 +133,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--note", required=True, help="what is tried, in a few words")
     parser.add_argument("--folds", type=int, nargs="+", default=[1], help="numbers from 1")
+    parser.add_argument("--rows", type=int, help="one model blind to all folds, of so many rows")
     parser.add_argument("--work", type=Path, default=Path("runs/attempts"))
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
@@ -114,12 +144,12 @@ def main() -> None:
     run = TrainingRun(config, material, arguments.work / arguments.config.stem)
     folds = [number - 1 for number in arguments.folds]
     began = time.monotonic()
-    figures = attempt(run, folds)
-    figures["posts"] = float(sum(len(material.fold_rows(fold)) for fold in folds))
+    figures = attempt(run, folds, arguments.rows)
     path = REPORTS / f"{_REPORT}.json"
     before = json.loads(path.read_text(encoding="utf-8"))["attempts"] if path.exists() else []
     row = {
         "note": arguments.note,
+        "rows": arguments.rows,
         "folds": folds,
         "figures": figures,
         "minutes": (time.monotonic() - began) / 60,

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="batches need torch (extra train)")
 import torch
 
 from replyrank.training.batches import TokenisedRows, label_cells, pad
+from replyrank.training.config import StageConfig
 from replyrank.training.rows import TrainingRows
 from tests.encoders import VOCABULARY, tiny_tokenizer, toy_rows
 
@@ -79,9 +80,7 @@ def test_label_cells_agree_with_the_labels() -> None:
 
 
 def _changing(brand_swap: float = 0.0, misspelling: float = 0.0) -> StageConfig:
-    return StageConfig(
-        epochs=1, learning_rate=1e-3, brand_swap=brand_swap, misspelling=misspelling
-    )
+    return StageConfig(epochs=1, learning_rate=1e-3, brand_swap=brand_swap, misspelling=misspelling)
 
 
 def test_misspellings_change_tokens() -> None:

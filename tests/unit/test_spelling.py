@@ -6,7 +6,9 @@ import pytest
 
 from replyrank.training.spelling import SHORT_FORMS, misspell
 
-TEXT = "Could you tell me when your store in Leeds opens tomorrow, because nobody answers the phone?"
+TEXT = (
+    "Could you tell me when your store in Leeds opens tomorrow, because nobody answers the phone?"
+)
 TEXTS = tuple(f"{TEXT} {number}" for number in range(200))
 
 
