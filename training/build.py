@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from replyrank.data.corpora import CORPORA, MEASURED_ONLY, corpora_root
 from replyrank.data.errors import UsageError
+from replyrank.data.written import WRITTEN
 from replyrank.training.build_card import BuildSummary, card
 from replyrank.training.build_rows import AUXILIARY, BuildConfig, Row, RowSelection
 from replyrank.training.dataset_folder import (
@@ -103,7 +104,8 @@ def dataset_for(
         UsageError: if the set that is there was built from other labels, companies or corpora
             than a new one would be, or none can be built.
     """
-    named = {*AUXILIARY, *run.auxiliary, *run.companions}
+    # Written posts are in every set, and no corpus.
+    named = {*AUXILIARY, *run.auxiliary, *run.companions} - {WRITTEN}
     config = BuildConfig(
         auxiliary=tuple(sorted(named)), unlabelled=run.unlabelled, optional=run.optional
     )

@@ -86,7 +86,8 @@ class RunConfig(_Frozen):
     #: whether the posts that were labelled for training alone train beside the others
     added_posts: bool = False
     #: corpora of the first stage; posts of companies are left out of it, so that one first
-    #: stage serves every fold
+    #: stage serves every fold. Added posts of a source named here ("written") go there as well, and
+    #: stand beside the posts only as ``companions`` has it
     auxiliary: tuple[str, ...] = ()
     #: corpora whose texts, without their labels, adapt the encoder
     unlabelled: tuple[str, ...] = ()

@@ -125,8 +125,9 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
     from datasets import load_from_disk  # noqa: PLC0415
 
     splits: Any = load_from_disk(str(dataset))
-    posts, others = _wanted(splits, config, dataset)
-    added = _added(splits, config, dataset)
+    posts, added = _posts(splits, config, dataset), _added(splits, config, dataset)
+    others = _others(splits, added, config, dataset)
+    added = [row for row in added if row["source"] not in config.auxiliary]
     first = [
         row
         for row in others
@@ -164,23 +165,37 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
     )
 
 
-def _wanted(
+def _posts(
     splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Labelled posts and rows of other corpora; refuses a set that lacks what is named."""
+) -> list[Mapping[str, Any]]:
+    """Labelled posts, of which figures are taken; refuses a set without any."""
     posts = _of_sources(splits.get(_POSTS, ()), config)
     if not posts:
         sources = ", ".join(config.post_sources) or "any source"
         message = f"{dataset} holds no labelled posts of {sources}; build it from more corpora"
         raise UsageError(message)
+    return posts
+
+
+def _others(
+    splits: Any,
+    added: Sequence[Mapping[str, Any]],
+    config: TrainConfig | FallbackConfig,
+    dataset: Path,
+) -> list[Mapping[str, Any]]:
+    """Rows of the corpora of the first stage, and beside the posts; refuses a set that lacks one.
+
+    Added posts count as a corpus where the first stage names their source.
+    """
     # A split without rows is not written.
     others: list[Mapping[str, Any]] = list(splits.get(_AUXILIARY, ()))
+    others += [row for row in added if row["source"] in config.auxiliary]
     absent = {*config.auxiliary, *config.companions} - {row["source"] for row in others}
     if absent:
         message = f"{dataset} has no rows of {', '.join(sorted(absent))}, which the config names; "
         message += "mend the config, or build the training set with them"
         raise UsageError(message)
-    return posts, others
+    return others
 
 
 def _added(

@@ -126,6 +126,30 @@ def test_added_posts_train_and_are_not_measured(tmp_path: Path) -> None:
         load_material(_config(added_posts=True), older)
 
 
+def test_added_posts_may_come_first_and_stand_beside_as_companions(tmp_path: Path) -> None:
+    added = [
+        dataset_row("the mast has burnt down", labels=(0, 3, 0), source="written"),
+        dataset_row("the mast is up again", labels=(1, 0, 2), source="written"),
+        dataset_row("nobody is in the shop at noon", labels=(2, 1, 0)),
+    ]
+    splits = {"posts_train": POSTS, "posts_added": added, "auxiliary": AUXILIARY}
+    folder = write_dataset(tmp_path / "dataset", **splits)
+    first = load_material(_config(added_posts=True, auxiliary=("mood", "written")), folder)
+    assert first.auxiliary.texts == (
+        AUXILIARY[0]["text"], added[0]["text"], added[1]["text"],
+    )  # fmt: skip
+    assert first.companions.texts == (added[2]["text"],)
+    both = load_material(
+        _config(added_posts=True, auxiliary=("written",), companions={"written": 1}), folder
+    )
+    beside, drawn = both.companions.texts
+    assert beside == added[2]["text"]
+    assert drawn in {added[0]["text"], added[1]["text"]}
+    assert both.counts["beside"] == {"written": 1}
+    with pytest.raises(UsageError, match="has no rows of written, which the config names"):
+        load_material(_config(auxiliary=("written",)), folder)
+
+
 def test_the_first_stage_has_nothing_to_do_with_companies(tmp_path: Path) -> None:
     material = _material(tmp_path, auxiliary=("mood", "air"))
     assert set(material.auxiliary.texts) == {AUXILIARY[row]["text"] for row in (0, 4, 5)}
