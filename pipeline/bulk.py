@@ -26,8 +26,11 @@ from replyrank.data.readers import (
     open_writer,
     score_types,
 )
+from replyrank.data.readers.targets import is_plain_file
 from replyrank.models.scorer import Scorer
 from replyrank.models.scores import ScoreBatch
+from replyrank.pipeline.errors import DiskError
+from replyrank.pipeline.parts import Parts, kept_words, open_parts
 from replyrank.pipeline.rejects import Rejects
 from replyrank.pipeline.score_columns import score_columns
 
@@ -39,21 +42,25 @@ class Progress:
     """How far a run is."""
 
     rows: int
+    #: since the first row was scored that no earlier run had scored
     seconds: float
     #: of the input, 0 to 1; None where its size is not known
     fraction: float | None
+    #: rows that an earlier run had scored, and the fraction of the input that they are
+    rows_before: int = 0
+    fraction_before: float = 0.0
 
     @property
     def rows_per_second(self) -> float:
-        """Rows by the time so far."""
-        return self.rows / self.seconds if self.seconds else 0.0
+        """Rows that this run scored by the time that it took."""
+        return (self.rows - self.rows_before) / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None where the size is not known."""
-        if not self.fraction:
+        """At the pace so far; None where that, or the size, is not known."""
+        if self.fraction is None or self.fraction <= self.fraction_before:
             return None
-        return self.seconds * (1 - self.fraction) / self.fraction
+        return self.seconds * (1 - self.fraction) / (self.fraction - self.fraction_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +92,14 @@ class BulkSummary:
     rejected: int
     #: notices: nothing was lost, but something was read with doubt or replaced
     notices: int
+    #: of the rows scored: had their scores from an earlier run that was stopped
+    resumed: int
     #: reason -> rows that a person should look at
     reviews: dict[str, int]
     #: whether the input was read to its end
     complete: bool
     seconds: float
+    #: without those of an earlier run
     rows_per_second: float
     model: str
     #: the report of rejected rows and notices, where there was any and a place for it
@@ -106,7 +116,9 @@ def score_file(
     """Score each row of a file and write it, with the score columns, in the same order.
 
     Reading ahead and writing behind go on in threads of their own while a window is scored.
-    Memory does not grow with the file. The target appears when it is complete, or not at all.
+    Memory does not grow with the file. The target appears when it is complete, or not at all. A
+    run that was stopped goes on when it is called again, with the same result as if it had not
+    been (``parts``).
 
     Args:
         source: a path, or ``-`` for stdin (then ``options.read.format`` says what it is).
@@ -116,20 +128,41 @@ def score_file(
 
     Raises:
         UsageError: if the source cannot be read or has no text column, or the target or the
-            report is there already, is the source, or cannot be written.
+            report is there already, is the source, or cannot be written; or if what an earlier
+            run left is of another model or input.
+        DiskError: if a file could not be read or written to its end, and scores are kept.
     """
     options = options or BulkOptions()
+    try:
+        return _scored(source, target, scorer, options)
+    except OSError as error:
+        kept = kept_words(target)
+        if kept is None:
+            raise
+        reason = error.strerror or str(error)
+        message = f"{error.filename or target}: {reason}; {kept}, once that is mended"
+        raise DiskError(message) from error
+
+
+def _scored(
+    source: str | Path, target: str | Path, scorer: Scorer, options: BulkOptions
+) -> BulkSummary:
     report = _rejects_path(source, target, options)
-    # A name of our own making holds what an earlier run left; any other file is the user's.
-    replace = options.rejects is None or options.write.force
     rereadable = format_of(target, options.write.format) is not Format.JSONL
     with (
         open_source(source, options.read, rereadable=rereadable) as opened,
-        Rejects(report, force=replace) as rejects,
-        open_writer(target, opened, score_types(), options.write) as writer,
+        open_parts(target, scorer.config) as parts,
+        open_writer(
+            target,
+            opened,
+            score_types(),
+            options.write,
+            part=None if parts is None else parts.output,
+        ) as writer,
+        _open_rejects(report, parts, options) as rejects,
         ThreadPoolExecutor(2, thread_name_prefix="bulk") as pool,
     ):
-        run = _Run(scorer, writer, rejects, options)
+        run = _Run(scorer, writer, rejects, parts, options)
         run.tell(writer.notices)
         run.all_windows(opened, pool)
     return run.summary()
@@ -137,16 +170,23 @@ def score_file(
 
 class _Run:
     def __init__(
-        self, scorer: Scorer, writer: Writer, rejects: Rejects, options: BulkOptions
+        self,
+        scorer: Scorer,
+        writer: Writer,
+        rejects: Rejects,
+        parts: Parts | None,
+        options: BulkOptions,
     ) -> None:
         self._scorer = scorer
         self._writer = writer
         self._rejects = rejects
+        self._parts = parts
         self._options = options
-        self._scored = self._rejected = self._notices = 0
+        self._scored = self._rejected = self._notices = self._resumed = 0
         self._complete = True
         self._reviews = Counter[str]()
-        self._began = time.perf_counter()
+        self._began = self._began_scoring = time.perf_counter()
+        self._fraction_before = 0.0
 
     def tell(self, problems: Sequence[Problem]) -> None:
         for problem in problems:
@@ -160,7 +200,7 @@ class _Run:
                 self._options.on_problem(problem)
 
     def all_windows(self, source: Source, pool: ThreadPoolExecutor) -> None:
-        windows = _with_fraction(source, self._options.window)
+        windows, number = _with_fraction(source, self._options.window), 0
         reading = pool.submit(next, windows, None)
         writing: Future[None] | None = None
         while (item := reading.result()) is not None:
@@ -168,32 +208,48 @@ class _Run:
             reading = pool.submit(next, windows, None)
             self.tell(window.problems)
             self.tell(window.text_notices())
-            batch = self._score(window) if len(window) else None
+            write = self._work(number, window) if len(window) else None
             # Before the next is handed over: at most one window waits to be written.
             if writing is not None:
                 writing.result()
-            writing = None if batch is None else pool.submit(self._write, window, batch)
+            writing = None if write is None else pool.submit(write)
+            number += 1
             self._report(fraction)
         if writing is not None:
             writing.result()
 
+    def _work(self, number: int, window: Window) -> Callable[[], None]:
+        """Find or make the scores of a window; returns what writes it."""
+        self._scored += len(window)
+        kept = self._parts.find(number, window.texts) if self._parts is not None else None
+        if kept is not None:
+            self._resumed += len(window)
+            self._reviews.update(str(review) for review in kept["review"] if review is not None)
+            return lambda: self._writer.write(window, kept)
+        batch = self._score(window)
+        self._reviews.update(review.value for review in batch.review if review is not None)
+        return lambda: self._write(number, window, batch)
+
     def _score(self, window: Window) -> ScoreBatch:
         if self._options.deduplicate:
-            batch = score_distinct(self._scorer, window.texts)
-        else:
-            batch = self._scorer.score_batch(window.texts)
-        self._scored += len(batch)
-        self._reviews.update(review.value for review in batch.review if review is not None)
-        return batch
+            return score_distinct(self._scorer, window.texts)
+        return self._scorer.score_batch(window.texts)
 
-    def _write(self, window: Window, batch: ScoreBatch) -> None:
-        self._writer.write(window, score_columns(batch))
+    def _write(self, number: int, window: Window, batch: ScoreBatch) -> None:
+        columns = score_columns(batch)
+        if self._parts is not None:
+            self._parts.keep(number, window.texts, columns)
+        self._writer.write(window, columns)
 
     def _report(self, fraction: float | None) -> None:
+        rows = self._scored + self._rejected
+        if self._scored == self._resumed:
+            # What an earlier run did says nothing of the pace.
+            self._began_scoring, self._fraction_before = time.perf_counter(), fraction or 0.0
         if self._options.on_progress is not None:
-            seconds = time.perf_counter() - self._began
-            rows = self._scored + self._rejected
-            self._options.on_progress(Progress(rows, seconds, fraction))
+            seconds = time.perf_counter() - self._began_scoring
+            progress = Progress(rows, seconds, fraction, self._resumed, self._fraction_before)
+            self._options.on_progress(progress)
 
     def summary(self) -> BulkSummary:
         seconds = time.perf_counter() - self._began
@@ -203,10 +259,11 @@ class _Run:
             scored=self._scored,
             rejected=self._rejected,
             notices=self._notices,
+            resumed=self._resumed,
             reviews=dict(sorted(self._reviews.items())),
             complete=self._complete,
             seconds=round(seconds, 3),
-            rows_per_second=round(rows / seconds, 1),
+            rows_per_second=round((rows - self._resumed) / seconds, 1),
             model=self._scorer.config.name,
             rejects=self._rejects.written,
         )
@@ -245,6 +302,13 @@ def _with_fraction(source: Source, size: int) -> Iterator[tuple[Window, float | 
         yield window, source.fraction()
 
 
+def _open_rejects(report: Path | None, parts: Parts | None, options: BulkOptions) -> Rejects:
+    if options.rejects is not None:
+        return Rejects(report, force=options.write.force)
+    # A name of our own making holds what an earlier run left; any other file is the user's.
+    return Rejects(report, part=None if parts is None else parts.report)
+
+
 def _rejects_path(source: str | Path, target: str | Path, options: BulkOptions) -> Path | None:
     if options.rejects is not None:
         for other in (source, target):
@@ -252,7 +316,7 @@ def _rejects_path(source: str | Path, target: str | Path, options: BulkOptions) 
                 message = f"the report of rows left out would replace {str(other)!r}; "
                 raise UsageError(message + "name another file")
         return options.rejects
-    path = Path(target)
-    if str(target) == STANDARD_STREAM or (path.exists() and not path.is_file()):
+    if not is_plain_file(target):
         return None
+    path = Path(target)
     return path.with_name(path.name + _REJECTS_SUFFIX)

@@ -18,15 +18,16 @@ class Rejects:
     Args:
         path: where; None drops the problems.
         force: whether a file that is there may be replaced.
+        part: where it stands until it is complete, in place of a new name beside it.
 
     Raises:
         UsageError: if the report cannot be written.
     """
 
-    def __init__(self, path: Path | None, *, force: bool = True) -> None:
+    def __init__(self, path: Path | None, *, force: bool = True, part: Path | None = None) -> None:
         self._path = path
         # Opened before the work: a place that cannot be written should not cost a run.
-        self._target = None if path is None else Target(path, force=force)
+        self._target = None if path is None else Target(path, force=force, part=part)
         self._count = 0
 
     @property

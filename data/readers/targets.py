@@ -14,6 +14,18 @@ from replyrank.data.errors import UsageError
 from replyrank.data.readers.formats import STANDARD_STREAM, is_gzip
 
 
+def cannot_be_written(path: str | Path, error: OSError) -> UsageError:
+    """What to raise where the system refuses to begin a file."""
+    message = f"{str(path)!r} cannot be written: {error.strerror}; "
+    return UsageError(message + "give a place in a folder that is there and writable")
+
+
+def is_plain_file(path: str | Path) -> bool:
+    """Whether an output is a file that appears when it is complete: no stream, pipe or device."""
+    place = Path(path)
+    return str(path) != STANDARD_STREAM and (place.is_file() or not place.exists())
+
+
 class Target:
     """An output as bytes. As a context manager it commits, or on an error leaves nothing behind.
 
@@ -23,12 +35,20 @@ class Target:
         path: a path, or ``-`` for stdout.
         force: whether a file that is there may be replaced.
         seekable: whether the writer asks for its position; stdout is then filled at the end.
+        part: where a file stands until it is complete, in place of a new name beside it.
 
     Raises:
         UsageError: if the file is there and ``force`` is not given, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, force: bool = False, seekable: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        force: bool = False,
+        seekable: bool = False,
+        part: Path | None = None,
+    ) -> None:
         self.name = "stdout" if str(path) == STANDARD_STREAM else str(path)
         self._final: Path | None = None
         self._part: Path | None = None
@@ -40,14 +60,14 @@ class Target:
                 self._copy_to = self._raw
                 self._raw = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
         else:
-            self._raw = self._open(Path(path), force=force)
+            self._raw = self._open(Path(path), part, force=force)
         self.stream = self._raw
         if str(path) != STANDARD_STREAM and is_gzip(path):
             # No file name and no time in the header: the same rows give the same bytes.
             self._gzip = gzip.GzipFile("", "wb", compresslevel=6, fileobj=self._raw, mtime=0)
             self.stream = cast("BinaryIO", self._gzip)
 
-    def _open(self, path: Path, *, force: bool) -> BinaryIO:
+    def _open(self, path: Path, part: Path | None, *, force: bool) -> BinaryIO:
         final = path.resolve()
         if final.is_dir():
             message = f"{str(path)!r} is a folder; give a file"
@@ -58,12 +78,10 @@ class Target:
         try:
             if final.exists() and not final.is_file():
                 return final.open("wb")  # a device or pipe: nothing to rename
-            part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
-            stream = part.open("xb")
+            part = part or final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+            stream = part.open("wb")
         except OSError as error:
-            message = f"{str(path)!r} cannot be written: {error.strerror}; "
-            message += "give a place in a folder that is there and writable"
-            raise UsageError(message) from error
+            raise cannot_be_written(path, error) from error
         self._final, self._part = final, part
         return stream
 

@@ -122,8 +122,17 @@ def open_writer(
     source: Source,
     added: Mapping[str, Any],
     options: WriteOptions | None = None,
+    *,
+    part: Path | None = None,
 ) -> Writer:
     """A writer in the format that the target's name or the options say.
+
+    Args:
+        target: a path, or ``-`` for stdout.
+        source: the input of which the rows are.
+        added: the columns that follow the input's own, with their ``pyarrow.DataType``.
+        options: how.
+        part: where a file stands until it is complete, in place of a new name beside it.
 
     Raises:
         UsageError: if the format is not known, or the target is there or cannot be written.
@@ -131,7 +140,7 @@ def open_writer(
     options = options or WriteOptions()
     kind = format_of(target, options.format)
     delimiter = _delimiter(target, source, options.delimiter)
-    sink = Target(target, force=options.force, seekable=kind is Format.PARQUET)
+    sink = Target(target, force=options.force, seekable=kind is Format.PARQUET, part=part)
     try:
         # Of a JSONL input this reads all: a target that cannot be written is told before.
         schema = source.schema() if kind is not Format.JSONL else None

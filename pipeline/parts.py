@@ -1,0 +1,223 @@
+"""Scores kept while a file is scored, so that a run that was stopped goes on.
+
+Scoring is what takes long; reading and writing are quick. So what is kept is the scores, window
+by window, and the run that goes on reads the input from its beginning, takes the scores of the
+windows that were done, and writes the output from its beginning. Whatever happened in between,
+the output, the report and the counts are those of one run.
+
+    OUT.parts/
+        run.json          which model gave the scores
+        lock              held by the run that is at work
+        000000.parquet    scores of the first window, with a hash of its texts
+        000001.parquet    …
+        output, rejects   what is written so far
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from replyrank.data.readers import Added, score_types
+from replyrank.data.readers.targets import cannot_be_written, is_plain_file
+from replyrank.models.config import ModelConfig
+from replyrank.pipeline.errors import PartsError
+
+_SUFFIX: Final = ".parts"
+_RUN: Final = "run.json"
+_LOCK: Final = "lock"
+_TEXTS: Final = b"texts"
+
+
+def parts_folder(target: str | Path) -> Path:
+    """Where the parts of a run that writes ``target`` stand until it is done."""
+    path = Path(target)
+    return path.with_name(path.name + _SUFFIX)
+
+
+def kept_words(target: str | Path) -> str | None:
+    """What to tell a user whose run stopped; None where nothing is kept."""
+    folder = parts_folder(target)
+    rows = _rows_kept(folder)
+    if not rows:
+        return None
+    return f"the scores of {rows:,} rows are kept in {folder}; the same command goes on from there"
+
+
+def open_parts(target: str | Path, config: ModelConfig) -> AbstractContextManager["Parts | None"]:
+    """The parts of a run that writes a file; None for stdout, a pipe or a device.
+
+    Raises:
+        PartsError: see ``Parts``.
+        UsageError: see ``Parts``.
+    """
+    return Parts(target, config) if is_plain_file(target) else nullcontext()
+
+
+class Parts:
+    """The parts of one run. As a context manager it removes them when the run is done.
+
+    After an error they stay, if there are any.
+
+    Args:
+        target: the file that the run writes.
+        config: of the model that gives the scores.
+
+    Raises:
+        PartsError: if another run is at work on the same target, or another model began it.
+        UsageError: if the folder cannot be written.
+    """
+
+    def __init__(self, target: str | Path, config: ModelConfig) -> None:
+        self.folder = parts_folder(target).resolve()
+        self._schema = pa.schema(list(score_types().items()))
+        try:
+            self.folder.mkdir(exist_ok=True)
+            self._lock = FileLock(self.folder / _LOCK)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            message = f"another run is writing {str(target)!r}; wait for it, or give another name"
+            raise PartsError(message) from None
+        except OSError as error:
+            raise cannot_be_written(target, error) from error
+        try:
+            self._claim(target, config)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def output(self) -> Path:
+        """Where the output grows: a run that was killed leaves it, the next one begins it anew."""
+        return self.folder / "output"
+
+    @property
+    def report(self) -> Path:
+        """Where the report of rows left out grows."""
+        return self.folder / "rejects"
+
+    def find(self, number: int, texts: Sequence[object]) -> Added | None:
+        """The scores of a window, if they are kept; a part that is damaged counts as none.
+
+        Args:
+            number: of the window, from 0.
+            texts: of its n rows.
+
+        Returns:
+            ``SCORE_COLUMNS``, each with n values.
+
+        Raises:
+            PartsError: if other texts stood there when they were scored.
+        """
+        path = self._path(number)
+        try:
+            part = pq.read_table(path, page_checksum_verification=True)
+        except FileNotFoundError:
+            return None
+        except (pa.ArrowException, OSError):
+            path.unlink(missing_ok=True)
+            return None
+        if (part.schema.metadata or {}).get(_TEXTS) != _digest(texts):
+            message = (
+                f"{self.folder} keeps scores of an input whose rows were others, from row "
+                f"{self._rows_before(number) + 1:,} on; give that input, or remove the folder to "
+                "begin anew"
+            )
+            raise PartsError(message)
+        return {name: part.column(name).to_pylist() for name in self._schema.names}
+
+    def keep(self, number: int, texts: Sequence[object], columns: Added) -> None:
+        """Keep the scores of a window; when this returns they are on the disk.
+
+        Raises:
+            OSError: if there is no room.
+        """
+        arrays = [pa.array(columns[field.name], field.type) for field in self._schema]
+        schema = self._schema.with_metadata({_TEXTS: _digest(texts)})
+        whole, partial = self._path(number), self.folder / "partial"
+        with partial.open("wb") as file:
+            pq.write_table(
+                pa.Table.from_arrays(arrays, schema=schema),
+                file,
+                compression="zstd",
+                write_page_checksum=True,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(whole)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+        if kind is None or not any(self.folder.glob("*.parquet")):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _claim(self, target: str | Path, config: ModelConfig) -> None:
+        """Note whose scores these are, or refuse what another model or version began."""
+        facts = {
+            "model": config.name,
+            "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
+            "replyrank": version("replyrank"),
+        }
+        path = self.folder / _RUN
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            begun = facts
+        except ValueError:
+            begun = {}
+        if begun != facts and (kept := _rows_kept(self.folder)):
+            message = (
+                f"{str(target)!r} was begun by model {begun.get('model')}, replyrank "
+                f"{begun.get('replyrank')} ({kept:,} rows are done), and this is {facts['model']}, "
+                f"replyrank {facts['replyrank']}; go on with that one, or remove {self.folder} to "
+                "begin anew"
+            )
+            raise PartsError(message)
+        path.write_text(json.dumps(facts), encoding="utf-8")
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.parquet"
+
+    def _rows_before(self, number: int) -> int:
+        return sum(_rows(self._path(before)) for before in range(number))
+
+
+def _rows_kept(folder: Path) -> int:
+    return sum(_rows(path) for path in folder.glob("*.parquet"))
+
+
+def _rows(part: Path) -> int:
+    try:
+        facts: Any = pq.read_metadata(part)
+    except (pa.ArrowException, OSError):
+        return 0
+    return int(facts.num_rows)
+
+
+def _digest(texts: Sequence[object]) -> bytes:
+    """SHA-256 of texts in their order; what is no text counts by its ``repr``."""
+    digest = hashlib.sha256()
+    for text in texts:
+        written = text if isinstance(text, str) else repr(text)
+        data = written.encode("utf-8", "surrogatepass")
+        digest.update(b"%d %d\n" % (isinstance(text, str), len(data)))
+        digest.update(data)
+    return digest.hexdigest().encode("ascii")
