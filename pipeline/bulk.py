@@ -26,7 +26,7 @@ from replyrank.data.readers import (
     open_writer,
     score_types,
 )
-from replyrank.data.readers.targets import is_plain_file
+from replyrank.data.readers.targets import appears_whole
 from replyrank.models.scorer import Scorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.errors import DiskError
@@ -121,8 +121,10 @@ def score_file(
     been (``parts``).
 
     Args:
-        source: a path, or ``-`` for stdin (then ``options.read.format`` says what it is).
-        target: a path, or ``-`` for stdout (then ``options.write.format`` says what it is).
+        source: a path, or ``-`` for stdin (then ``options.read.format`` says what it is), or a
+            folder of Parquet files.
+        target: a path, or ``-`` for stdout (then ``options.write.format`` says what it is); of a
+            folder, a name without the suffix of a format is a folder with the same files.
         scorer: gives the scores.
         options: how.
 
@@ -148,7 +150,11 @@ def _scored(
     source: str | Path, target: str | Path, scorer: Scorer, options: BulkOptions
 ) -> BulkSummary:
     report = _rejects_path(source, target, options)
-    rereadable = format_of(target, options.write.format) is not Format.JSONL
+    is_folder = Path(source).is_dir()
+    if is_folder and Path(source).resolve() in Path(target).resolve().parents:
+        message = f"{str(target)!r} is inside the folder that is read; give a place outside"
+        raise UsageError(message)
+    rereadable = not is_folder and format_of(target, options.write.format) is not Format.JSONL
     with (
         open_source(source, options.read, rereadable=rereadable) as opened,
         open_parts(target, scorer.config) as parts,
@@ -316,7 +322,7 @@ def _rejects_path(source: str | Path, target: str | Path, options: BulkOptions) 
                 message = f"the report of rows left out would replace {str(other)!r}; "
                 raise UsageError(message + "name another file")
         return options.rejects
-    if not is_plain_file(target):
+    if not appears_whole(target):
         return None
     path = Path(target)
     return path.with_name(path.name + _REJECTS_SUFFIX)

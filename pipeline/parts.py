@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from replyrank.data.readers import Added, score_types
-from replyrank.data.readers.targets import cannot_be_written, is_plain_file
+from replyrank.data.readers.targets import appears_whole, cannot_be_written
 from replyrank.models.config import ModelConfig
 from replyrank.pipeline.errors import PartsError
 
@@ -61,7 +61,7 @@ def open_parts(target: str | Path, config: ModelConfig) -> AbstractContextManage
         PartsError: see ``Parts``.
         UsageError: see ``Parts``.
     """
-    return Parts(target, config) if is_plain_file(target) else nullcontext()
+    return Parts(target, config) if appears_whole(target) else nullcontext()
 
 
 class Parts:

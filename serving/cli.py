@@ -1,6 +1,7 @@
 """The command line: finds the command and turns every error of a user into words and a code.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated. Data goes to stdout, words to stderr.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated. Data goes to stdout,
+words to stderr.
 """
 
 import sys

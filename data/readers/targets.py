@@ -6,6 +6,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -20,13 +21,29 @@ def cannot_be_written(path: str | Path, error: OSError) -> UsageError:
     return UsageError(message + "give a place in a folder that is there and writable")
 
 
-def is_plain_file(path: str | Path) -> bool:
-    """Whether an output is a file that appears when it is complete: no stream, pipe or device."""
+def appears_whole(path: str | Path) -> bool:
+    """Whether an output appears when it is complete, as files and folders do.
+
+    Stdout, pipes and devices do not.
+    """
     place = Path(path)
-    return str(path) != STANDARD_STREAM and (place.is_file() or not place.exists())
+    is_kept = place.is_file() or place.is_dir() or not place.exists()
+    return str(path) != STANDARD_STREAM and is_kept
 
 
-class Target:
+class Sink(ABC):
+    """An output that appears whole or not at all."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make the output appear."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what was written; after a commit there is nothing left to remove."""
+
+
+class Target(Sink):
     """An output as bytes. As a context manager it commits, or on an error leaves nothing behind.
 
     A file is written under another name in the same folder and renamed when it is complete.

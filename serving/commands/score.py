@@ -57,7 +57,7 @@ def score(
     options.refuse_to_write_over_input(source, target)
     reading = options.read_options(kind, text_column, delimiter, encoding)
     if target == STANDARD_STREAM and out_kind is None:
-        out_kind = format_of(source, kind)
+        out_kind = Format.PARQUET if Path(source).is_dir() else format_of(source, kind)
     if source != STANDARD_STREAM and not Path(source).is_fifo():
         # A mistake about the input is told before a model is loaded. A pipe is read only once.
         open_source(source, reading).close()
