@@ -1,20 +1,20 @@
-"""``replyrank data``: the training set."""
+"""``replyrank data``: the training set, and a team's own labels."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from replyrank.data.vocabulary import Channel
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
+from replyrank.serving.commands.problems import ProblemPrinter
 
-app = typer.Typer(help="Make the training set.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from replyrank.training.label_import import Imported
 
-
-@app.callback()
-def _commands() -> None:
-    """Make the training set."""
-    # A callback keeps Typer from folding the only command into its group.
+app = typer.Typer(help="Make the training set; take in labels of your own.", no_args_is_help=True)
 
 
 @app.command("build")
@@ -35,3 +35,83 @@ def build(
         summary = build_dataset(corpora, target, report=lambda line: typer.echo(line, err=True))
     for split, rows in summary.rows.items():
         typer.echo(f"{split:<12} {rows:>9,} rows  sha256 {summary.hashes[split]}")
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="CSV, JSONL or Parquet with labels, Label Studio's JSON export, or records.",
+            dir_okay=False,
+        ),
+    ],
+    *,
+    target: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="LABELS", help="Set of labels, .jsonl; it grows."),
+    ],
+    text_column: options.TextColumn = None,
+    columns: options.Columns = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--word",
+            metavar="LABEL:WORD=OURS",
+            help="What a word of yours means, such as intent:complaint=support_request.",
+        ),
+    ] = None,
+    brand: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of all rows that name none.")
+    ] = None,
+    channel: Annotated[Channel | None, typer.Option(help="Of all rows that name none.")] = None,
+    apart: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Labelled posts that judge models: no copies of them."),
+    ] = None,
+    most_left_out: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0, max=1, help="Of a file's rows, above which none is taken."
+        ),
+    ] = 0.1,
+) -> None:
+    """Take a team's labels into one set to train on: checked, one label a text, nothing deleted.
+
+    A later label of a message replaces an earlier one. Rows that cannot be used are reported and
+    the rest goes on, unless they are too many: then nothing is taken.
+    """
+    from replyrank.training.label_files import LabelFileOptions  # noqa: PLC0415  slow to import
+    from replyrank.training.label_import import ImportOptions, import_labels  # noqa: PLC0415
+    from replyrank.training.labelled import labelled_options, named_words  # noqa: PLC0415
+
+    reading = options.read_options(None, text_column, None, None, columns=columns)
+    table = replace(labelled_options(reading, None), words=named_words(words or ()))
+    done = import_labels(
+        files,
+        target,
+        ImportOptions(
+            files=LabelFileOptions(table, brand, channel),
+            apart=apart,
+            most_left_out=most_left_out,
+        ),
+    )
+    told = ProblemPrinter()
+    for one in done.merged.left_out:
+        told(replace(one.row, reason=f"{one.file}: {one.row.reason}"))
+    told.close()
+    typer.echo(_import_sentence(done, target), err=True)
+    typer.echo(done.version)
+
+
+def _import_sentence(done: "Imported", target: Path) -> str:
+    """What was done, in one line."""
+    merged = done.merged
+    parts = [
+        f"{target}: {len(merged.labels.labels):,} labels",
+        f"{merged.new:,} new, {merged.changed:,} changed, {merged.unchanged:,} as before",
+        *([f"{merged.deleted:,} deleted"] if merged.deleted else []),
+        f"{len(merged.left_out):,} of {done.rows:,} rows left out",
+    ]
+    return "; ".join(parts)

@@ -1,0 +1,98 @@
+"""Taking a team's labels into its set: read, checked, merged, written as a whole or not at all."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from replyrank.data.errors import UsageError
+from replyrank.data.labels import read_labels
+from replyrank.data.near_copies import NearCopyGuard
+from replyrank.data.readers import BadRow
+from replyrank.data.splits import Split, gate_keys
+from replyrank.training.build_rows import written_measures
+from replyrank.training.errors import ImportRefusedError
+from replyrank.training.label_files import Incoming, LabelFileOptions, read_label_file
+from replyrank.training.label_set import (
+    Apart,
+    LeftOut,
+    Merged,
+    load_label_set,
+    merge,
+    write_label_set,
+)
+from replyrank.training.labelled import LabelledOptions, read_labelled
+
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """How labels are taken in."""
+
+    files: LabelFileOptions
+    #: labelled posts that judge models: no label of a near-copy is taken
+    apart: Path | None = None
+    #: share of the rows of a file above which nothing is taken
+    most_left_out: float = 0.1
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    merged: Merged
+    rows: int
+    #: of the labels that there are now
+    version: str
+
+
+def import_labels(files: Sequence[Path], out: Path, options: ImportOptions) -> Imported:
+    """Take the labels of files into the set ``out``, which need not be there.
+
+    Raises:
+        UsageError: if a file cannot be used, or ``out`` is no set of labels.
+        ImportRefusedError: if more rows are left out than ``options`` allow; the set stays as it
+            was.
+    """
+    before = load_label_set(out)
+    rows = [row for file in files for row in _rows(file, out, options.files)]
+    merged = merge(before, rows, apart(options.apart))
+    _require_most(Counter(file for file, _ in rows), merged.left_out, options.most_left_out)
+    write_label_set(merged.labels, out)
+    return Imported(merged, len(rows), merged.labels.version)
+
+
+def apart(posts: Path | None) -> Apart:
+    """The texts on which models are judged: ours, and those of a labelled file.
+
+    Of public posts the key alone is known here, so that of them only the text itself is found;
+    of all others a near-copy is found as well.
+    """
+    tests = {row.key for row in read_labels() if row.split == Split.TEST}
+    gate = {key for _, key in gate_keys()}
+    own = () if posts is None else read_labelled(posts, LabelledOptions()).rows.texts
+    return Apart(frozenset(tests | gate), NearCopyGuard([*written_measures(), *own]))
+
+
+def _rows(
+    file: Path, out: Path, options: LabelFileOptions
+) -> Iterator[tuple[str, Incoming | BadRow]]:
+    if file.exists() and out.exists() and file.samefile(out):
+        message = f"{file} is the set itself; name the files that have new labels"
+        raise UsageError(message)
+    for row in read_label_file(file, options):
+        yield str(file), row
+
+
+def _require_most(rows: Counter[str], left_out: Sequence[LeftOut], most: float) -> None:
+    for file, count in rows.items():
+        reasons = Counter(one.row.reason for one in left_out if one.file == file)
+        if reasons.total() > most * count:
+            listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(_SHOWN))
+            message = (
+                f"{reasons.total():,} of the {count:,} rows of {file} cannot be used, more than "
+                f"{most:.0%} (--most-left-out), so nothing was taken: {listed}"
+            )
+            raise ImportRefusedError(message)
