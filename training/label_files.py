@@ -192,4 +192,10 @@ def _given(row: Row, column: str | None) -> str | None:
 
 def _when(row: Row, column: str | None, options: LabelFileOptions) -> datetime | None:
     value = None if column is None else row.values.get(column)
-    return None if value in (None, "") else parse_time(value, options.table.reading.times)
+    if value in (None, ""):
+        return None
+    try:
+        return parse_time(value, options.table.reading.times)
+    except ValueError as error:
+        message = f"{column} {value!r} is no time: {error}"
+        raise ValueError(message) from None

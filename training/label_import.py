@@ -34,7 +34,7 @@ class ImportOptions:
     files: LabelFileOptions
     #: labelled posts that judge models: no label of a near-copy is taken
     apart: Path | None = None
-    #: share of the rows of a file above which nothing is taken
+    #: share of a file's rows that may be faulty: above it nothing is taken
     most_left_out: float = 0.1
 
 
@@ -53,7 +53,7 @@ def import_labels(files: Sequence[Path], out: Path, options: ImportOptions) -> I
 
     Raises:
         UsageError: if a file cannot be used, or ``out`` is no set of labels.
-        ImportRefusedError: if more rows are left out than ``options`` allow; the set stays as it
+        ImportRefusedError: if more rows are faulty than ``options`` allow; the set stays as it
             was.
     """
     before = load_label_set(out)
@@ -88,7 +88,8 @@ def _rows(
 
 def _require_most(rows: Counter[str], left_out: Sequence[LeftOut], most: float) -> None:
     for file, count in rows.items():
-        reasons = Counter(one.row.reason for one in left_out if one.file == file)
+        faults = [one for one in left_out if one.file == file and one.is_fault]
+        reasons = Counter(one.row.reason for one in faults)
         if reasons.total() > most * count:
             listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(_SHOWN))
             message = (

@@ -52,6 +52,8 @@ class LeftOut:
 
     file: str
     row: BadRow
+    #: whether something is wrong with it; a copy of a text that judges models is only kept apart
+    is_fault: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def merge(
             key = item.record.message_key
             deletions[key] = max(item.record, deletions.get(key, item.record), key=_deleted_at)
         elif reason := apart.why(item.record.text):
-            left_out.append(_out(file, item, reason))
+            left_out.append(LeftOut(file, BadRow(item.line, reason), is_fault=False))
         else:
             given[item.record.message_key].append((file, item))
     after = dict(known)

@@ -18,6 +18,7 @@ COMMANDS = [
     ("train",),
     ("data",),
     ("data", "build"),
+    ("data", "import"),
     ("model",),
     ("model", "show"),
     ("model", "verify"),
