@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,11 +50,14 @@ class Stage:
             if config.ema_decay and value.requires_grad
         }
 
-    def run(self, checkpoint: Path | None = None) -> TriageModel:
+    def run(
+        self, checkpoint: Path | None = None, on_loss: Callable[[int, float], None] | None = None
+    ) -> TriageModel:
         """Train to the end and return the model, with its averaged weights if there are any.
 
         Args:
             checkpoint: file that is written every few minutes and taken up where it stands.
+            on_loss: told now and then of the updates so far and the mean loss of the last ones.
         """
         if checkpoint is not None and checkpoint.exists():
             self._load(checkpoint)
@@ -65,6 +68,8 @@ class Stage:
             for rows in self._epoch(epoch)[offset:]:
                 losses.append(self.update(self.rows.batch(rows)))
                 self.step += 1
+                if on_loss is not None and (self.step % _LOG_EVERY == 0 or self.step == self.steps):
+                    on_loss(self.step, float(np.mean(losses)))
                 if self.step % _LOG_EVERY == 0:
                     pace = (time.monotonic() - begun) / (self.step - first)
                     _LOG.info(

@@ -28,6 +28,7 @@ from replyrank.models.parity import Check, OnnxGraph, by_length, require
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
 from replyrank.training.config import StageConfig, TrainConfig
+from replyrank.training.curves import CURVES, Curves, Point
 from replyrank.training.export_quality import unseen_checks
 from replyrank.training.fitting import Stage, save_whole
 from replyrank.training.material import Material
@@ -200,7 +201,10 @@ class TrainingRun:
             return model
         _LOG.info("%s: %s rows", name, f"{len(rows):,}")
         tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
-        model = Stage(model, tokenised, config, self.config.seed).run(checkpoint)
+        curves = Curves(self.work / CURVES)
+        model = Stage(model, tokenised, config, self.config.seed).run(
+            checkpoint, lambda step, loss: curves.add(Point(name, step, loss))
+        )
         save_whole(model.to("cpu").state_dict(), done)
         checkpoint.unlink(missing_ok=True)
         return model

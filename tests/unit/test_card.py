@@ -25,6 +25,7 @@ MATERIAL = Material(
     auxiliary=NOTHING,
     companions=NOTHING,
     companion_places=(),
+    slices={},
     counts=COUNTS,
 )
 TRANSFORMER = TrainConfig(

@@ -1,0 +1,193 @@
+"""MLflow: where runs are tracked, and what of a finished run goes there.
+
+Training itself never speaks to a server. What it learns by the way lies in its work folder, and a
+finished run is logged as a whole, its model registered last: a server that dies leaves a run
+marked as failed and no version, and the same command logs it again. Keys, hashes and figures are
+logged, never a text.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from replyrank.training.curves import Point
+from replyrank.training.errors import TrackingError
+
+#: what the experiment and the registered model are called, unless another name is given
+NAME: Final = "replyrank"
+
+_URI: Final = "MLFLOW_TRACKING_URI"
+_EXPERIMENT: Final = "MLFLOW_EXPERIMENT_NAME"
+_RETRIES: Final = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_DATABASE: Final = "mlflow.db"
+_BATCH: Final = 500
+_LOADER: Final = "replyrank.pipeline.mlflow_model"
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """Rows that a run read."""
+
+    name: str
+    #: hash of the rows
+    digest: str
+    #: what it is for, such as training
+    context: str
+    #: rows by source
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What is logged of a run."""
+
+    name: str
+    artefact: Path
+    params: Mapping[str, object]
+    tags: Mapping[str, str]
+    inputs: Sequence[DataInput]
+    curves: Sequence[Point]
+    metrics: Mapping[str, float]
+    #: folder whose files are kept with the run: report, plots, environment, wheel
+    files: Path
+    #: ``replyrank==X``, what the model needs to load
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Where a run was logged."""
+
+    run_id: str
+    model: str
+    version: str
+    uri: str
+
+
+class Tracking:
+    """A tracking store that answers.
+
+    Args:
+        folder: of the embedded store, which is made where ``MLFLOW_TRACKING_URI`` names none.
+        experiment: name, else that of ``MLFLOW_EXPERIMENT_NAME``.
+
+    Raises:
+        TrackingError: if the store does not answer.
+    """
+
+    def __init__(self, folder: Path, experiment: str | None = None) -> None:
+        self._experiment = experiment or os.environ.get(_EXPERIMENT) or NAME
+        given = os.environ.get(_URI)
+        self.uri = given or f"sqlite:///{(folder / _DATABASE).resolve()}"
+        self._artifacts = None if given else (folder / "artifacts").resolve().as_uri()
+        if not given:
+            folder.mkdir(parents=True, exist_ok=True)
+        # Seven tries, as MLflow has it, would let a user wait for minutes.
+        os.environ.setdefault(_RETRIES, "2")
+        with self._answered("nothing was trained"):
+            self._experiment_id = self._find_experiment()
+
+    def log(self, run: FinishedRun) -> Logged:
+        """Log a run and register its model.
+
+        Raises:
+            TrackingError: if the store does not take it; no version is registered then.
+        """
+        import mlflow  # noqa: PLC0415  slow, and only runs that are tracked need it
+
+        kept = f"the model is in {run.artefact}, and the same command logs it"
+        with self._answered(kept):
+            with mlflow.start_run(experiment_id=self._experiment_id, run_name=run.name) as begun:
+                mlflow.set_tags(dict(run.tags))
+                mlflow.log_params({key: str(value) for key, value in run.params.items()})
+                for one in run.inputs:
+                    mlflow.log_input(_dataset(one), context=one.context)
+                self._log_curves(begun.info.run_id, run.curves)
+                mlflow.log_metrics(dict(run.metrics))
+                mlflow.log_artifacts(str(run.files))
+                model = _log_model(run)
+            version = mlflow.register_model(model.model_uri, NAME)
+        return Logged(begun.info.run_id, NAME, str(version.version), self.uri)
+
+    def _find_experiment(self) -> str:
+        import mlflow  # noqa: PLC0415  see ``log``
+
+        found = mlflow.get_experiment_by_name(self._experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        made = mlflow.create_experiment(self._experiment, artifact_location=self._artifacts)
+        return str(made)
+
+    def _log_curves(self, run_id: str, points: Sequence[Point]) -> None:
+        from mlflow import MlflowClient  # noqa: PLC0415  see ``log``
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        metrics = [Metric(f"loss/{one.stage}", one.loss, 0, one.step) for one in points]
+        client = MlflowClient(self.uri)
+        for start in range(0, len(metrics), _BATCH):
+            client.log_batch(run_id, metrics[start : start + _BATCH])
+
+    @contextmanager
+    def _answered(self, consequence: str) -> Generator[None]:
+        """Speak to the store, and turn whatever MLflow raises into an error of ours."""
+        import mlflow  # noqa: PLC0415  see ``log``
+
+        given, migrations = os.environ.get(_URI), logging.getLogger("alembic")
+        level = migrations.level
+        migrations.setLevel(logging.WARNING)
+        try:
+            with warnings.catch_warnings():
+                # Of MLflow's own use of its libraries.
+                warnings.simplefilter("ignore")
+                mlflow.set_tracking_uri(self.uri)
+                yield
+        except Exception as error:  # MLflow, its HTTP client and its database share no base class
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            message = (
+                f"MLflow at {self.uri} failed: {reason}; {consequence}. Start the server, set "
+                f"{_URI} to another or unset it for a store of this machine, or give --no-mlflow"
+            )
+            raise TrackingError(message) from error
+        finally:
+            migrations.setLevel(level)
+            # MLflow writes its choice into the environment.
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+            if given is not None:
+                os.environ[_URI] = given
+
+
+def _dataset(given: DataInput) -> Any:
+    from mlflow.data.code_dataset_source import CodeDatasetSource  # noqa: PLC0415
+    from mlflow.data.meta_dataset import MetaDataset  # noqa: PLC0415
+
+    rows = {source: str(count) for source, count in given.rows.items()}
+    # MLflow keeps 36 characters of a digest.
+    return MetaDataset(CodeDatasetSource(rows), name=given.name, digest=given.digest[:36])
+
+
+def _log_model(run: FinishedRun) -> Any:
+    import mlflow  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
+
+    from replyrank.data.readers import score_types  # noqa: PLC0415
+    from replyrank.pipeline.mlflow_model import TEXT  # noqa: PLC0415
+
+    outputs = [
+        ColSpec("string" if str(kind) == "string" else "double", name, required=False)
+        for name, kind in score_types().items()
+    ]
+    return mlflow.pyfunc.log_model(
+        name="model",
+        loader_module=_LOADER,
+        data_path=str(run.artefact),
+        pip_requirements=[run.requirement],
+        signature=ModelSignature(Schema([ColSpec("string", TEXT)]), Schema(outputs)),  # type: ignore[arg-type]
+        input_example=pd.DataFrame({TEXT: ["@acme I was charged twice, where is my refund?"]}),
+    )
