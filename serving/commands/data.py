@@ -1,12 +1,19 @@
 """``replyrank data``: the training set, and a team's own labels."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from replyrank.data.messages import Message
+from replyrank.data.readers import BadRow, Record, Source, open_source
+from replyrank.data.readers.arrow import to_json, to_utf8
+from replyrank.data.readers.targets import Target
 from replyrank.data.vocabulary import Channel
+from replyrank.models import load_scorer
+from replyrank.pipeline.label_tasks import label_tasks, labelling_config
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 from replyrank.serving.commands.problems import ProblemPrinter
@@ -103,6 +110,54 @@ def import_(
     told.close()
     typer.echo(_import_sentence(done, target), err=True)
     typer.echo(done.version)
+
+
+@app.command("tasks")
+def tasks(
+    source: options.InputPath,
+    *,
+    target: Annotated[
+        Path, typer.Option("-o", "--output", metavar="TASKS", help="JSON file to import there.")
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the project's labelling config, XML."),
+    ] = None,
+    kind: options.InputFormat = None,
+    text_column: options.TextColumn = None,
+    columns: options.Columns = None,
+    model: options.ModelName = None,
+    threads: options.Threads = None,
+    force: options.Force = False,
+) -> None:
+    """Write messages as tasks for Label Studio, with what the model says as pre-annotations.
+
+    What is labelled there comes back with `replyrank data import`. Authors are left out.
+    """
+    reading = options.read_options(kind, text_column, None, None, columns=columns)
+    told, count = ProblemPrinter(), 0
+    with open_source(source, reading) as opened, Target(target, force=force) as out:
+        scorer = load_scorer(model, threads=threads)
+        for task in label_tasks(_messages(opened, told), scorer):
+            out.stream.write((",\n" if count else "[\n").encode() + to_utf8(to_json(task)))
+            count += 1
+        out.stream.write(b"\n]\n" if count else b"[]\n")
+    if config is not None:
+        with Target(config, force=force) as out:
+            out.stream.write(labelling_config().encode())
+    told.close()
+    typer.echo(f"{target}: {count:,} tasks with what {scorer.config.name} says", err=True)
+    told.require_whole(source)
+
+
+def _messages(source: Source, told: ProblemPrinter) -> Iterator[Message]:
+    for item in source.records():
+        if not isinstance(item, Record):
+            told(item)
+        elif item.message.text.strip():
+            yield item.message
+        else:
+            told(BadRow(item.line, "no text"))
 
 
 def _import_sentence(done: "Imported", target: Path) -> str:

@@ -94,6 +94,7 @@ def test_the_run_has_config_data_figures_and_papers(tracked: Tracked) -> None:
     assert run.data.params["decisions.support_recall"] == "0.95"
     artefact = verify(tracked.facts.artefact)
     assert run.data.tags["manifest_sha256"] == artefact.manifest_sha256
+    assert run.inputs is not None
     inputs = {one.dataset.name: one.dataset for one in run.inputs.dataset_inputs}
     assert list(inputs) == ["posts"]
     assert len(inputs["posts"].digest) == 36

@@ -19,6 +19,7 @@ COMMANDS = [
     ("data",),
     ("data", "build"),
     ("data", "import"),
+    ("data", "tasks"),
     ("model",),
     ("model", "show"),
     ("model", "verify"),

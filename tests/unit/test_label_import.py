@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_used_is_refused(
 
 
 def test_records_and_deletions(tmp_path: Path) -> None:
-    records = [label("one", PRAISE, 4, "1"), deletion("2", 5)]
+    records: list[Record] = [label("one", PRAISE, 4, "1"), deletion("2", 5)]
     lines = [format_record(record) for record in records]
     path = write(tmp_path / "new.jsonl", "\n".join([lines[0], "", "{", lines[1], ""]))
     found = read(path)
@@ -326,7 +326,7 @@ def test_a_set_grows_and_has_a_version(tmp_path: Path) -> None:
 
 def test_a_set_is_a_file_to_train_on(tmp_path: Path) -> None:
     out = tmp_path / "labels.jsonl"
-    records = [label("one", PRAISE, 4, "1"), deletion("2", 5)]
+    records: list[Record] = [label("one", PRAISE, 4, "1"), deletion("2", 5)]
     lines = "".join(f"{format_record(record)}\n" for record in records)
     run([write(tmp_path / "new.jsonl", lines)], out)
     posts = read_labelled(out)
