@@ -167,9 +167,9 @@ def _dataset(given: DataInput) -> Any:
 
     rows = {source: str(count) for source, count in given.rows.items()}
     # MLflow keeps 36 characters of a digest.
-    return MetaDataset(  # type: ignore[abstract]  (of a property that it does without)
-        CodeDatasetSource(rows), name=given.name, digest=given.digest[:36]
-    )
+    source = CodeDatasetSource(rows)
+    # Of a property that it does without.
+    return MetaDataset(source, name=given.name, digest=given.digest[:36])  # type: ignore[abstract]
 
 
 def _log_model(run: FinishedRun) -> Any:
