@@ -15,6 +15,7 @@ from replyrank.data.errors import ReplyrankError
 from replyrank.serving.commands.data import app as data
 from replyrank.serving.commands.evaluate import evaluate
 from replyrank.serving.commands.model import app as model
+from replyrank.serving.commands.promote import promote, pull, rollback
 from replyrank.serving.commands.rank import rank
 from replyrank.serving.commands.score import score
 from replyrank.serving.commands.simulate import simulate
@@ -36,6 +37,9 @@ app.command("rank")(rank)
 app.command("simulate")(simulate)
 app.command("evaluate")(evaluate)
 app.command("train")(train)
+app.command("promote")(promote)
+app.command("rollback")(rollback)
+app.command("pull")(pull)
 app.add_typer(data, name="data")
 app.add_typer(model, name="model")
 

@@ -8,6 +8,8 @@ logged, never a text.
 
 import logging
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from replyrank.models.artefact import CONFIG, MANIFEST
+from replyrank.models.config import ModelConfig
 from replyrank.training.curves import Point
 from replyrank.training.errors import TrackingError
 
@@ -26,6 +30,10 @@ _EXPERIMENT: Final = "MLFLOW_EXPERIMENT_NAME"
 _RETRIES: Final = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _DATABASE: Final = "mlflow.db"
 _BATCH: Final = 500
+#: tag of runs and versions
+_MANIFEST: Final = "manifest_sha256"
+#: of the version in use
+_ALIAS: Final = "champion"
 _LOADER: Final = "replyrank.pipeline.mlflow_model"
 
 
@@ -111,8 +119,50 @@ class Tracking:
                 mlflow.log_metrics(dict(run.metrics))
                 mlflow.log_artifacts(str(run.files))
                 model = _log_model(run)
-            version = mlflow.register_model(model.model_uri, NAME)
+            version = mlflow.register_model(
+                model.model_uri, NAME, tags={_MANIFEST: run.tags[_MANIFEST]}
+            )
         return Logged(begun.info.run_id, NAME, str(version.version), self.uri)
+
+    def fetch(self, version: str | None, folder: Path) -> Path:
+        """Bring a registered model here; returns the artefact's folder.
+
+        Args:
+            version: a number; None takes the one with the alias ``champion``.
+            folder: in which the artefact's folder is made, anew if it is there.
+
+        Raises:
+            TrackingError: if there is no such version, or the store does not give it.
+        """
+        import mlflow  # noqa: PLC0415  see ``log``
+
+        wanted = f"models:/{NAME}@{_ALIAS}" if version is None else f"models:/{NAME}/{version}"
+        with self._answered("no model was brought here"), tempfile.TemporaryDirectory() as place:
+            path = Path(mlflow.artifacts.download_artifacts(wanted, dst_path=place))
+            (manifest,) = path.rglob(MANIFEST)
+            name = ModelConfig.model_validate_json((manifest.parent / CONFIG).read_bytes()).name
+            target = folder / name
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(manifest.parent, target)
+        return target
+
+    def set_champion(self, manifest_sha256: str) -> str | None:
+        """Give the alias ``champion`` to the version of an artefact; None if none is registered.
+
+        Raises:
+            TrackingError: if the store does not answer.
+        """
+        from mlflow import MlflowClient  # noqa: PLC0415  see ``log``
+
+        with self._answered("the alias in the registry stays as it was"):
+            client = MlflowClient(self.uri)
+            versions = client.search_model_versions(f"name='{NAME}'")
+            fitting = [one for one in versions if one.tags.get(_MANIFEST) == manifest_sha256]
+            if not fitting:
+                return None
+            latest = max(fitting, key=lambda one: int(one.version))
+            client.set_registered_model_alias(NAME, _ALIAS, str(latest.version))
+            return str(latest.version)
 
     def _find_experiment(self) -> str:
         import mlflow  # noqa: PLC0415  see ``log``
