@@ -11,7 +11,7 @@ from replyrank.data.corpora import corpora_root
 from replyrank.data.errors import UsageError
 from replyrank.training.build_rows import BuildConfig, Row, RowSelection
 from replyrank.training.evaluate import length_slice
-from replyrank.training.labelled import LabelledPosts
+from replyrank.training.labelled import LabelledPosts, read_labelled
 from replyrank.training.rows import TrainingRows
 
 _GATE: Final = "gate"
@@ -31,6 +31,19 @@ class GatePosts:
     def __len__(self) -> int:
         """Number of posts."""
         return len(self.rows)
+
+
+def load_gate_posts(posts: Path | None, dataset: Path | None, corpora: Path | None) -> GatePosts:
+    """The posts that decide: a labelled file, else those of a training set, else of the corpora.
+
+    Raises:
+        UsageError: if what is named cannot be used.
+    """
+    if posts is not None:
+        return gate_posts_of_file(posts.name, read_labelled(posts))
+    if dataset is not None:
+        return gate_posts_of_dataset(dataset)
+    return gate_posts_of_corpora(corpora)
 
 
 def gate_posts_of_corpora(root: Path | None) -> GatePosts:

@@ -47,6 +47,18 @@ class Imported:
     #: of the labels that there are now
     version: str
 
+    @property
+    def sentence(self) -> str:
+        """What was done, in one line."""
+        merged = self.merged
+        parts = [
+            f"{len(merged.labels.labels):,} labels",
+            f"{merged.new:,} new, {merged.changed:,} changed, {merged.unchanged:,} as before",
+            *([f"{merged.deleted:,} deleted"] if merged.deleted else []),
+            f"{len(merged.left_out):,} of {self.rows:,} rows left out",
+        ]
+        return "; ".join(parts)
+
 
 def import_labels(files: Sequence[Path], out: Path, options: ImportOptions) -> Imported:
     """Take the labels of files into the set ``out``, which need not be there.

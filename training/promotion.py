@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Final
 
 from replyrank.data.errors import UsageError
-from replyrank.models.artefact import Artefact
+from replyrank.models.artefact import Artefact, verify
 from replyrank.models.champion import (
     Champion,
     ModelVersion,
     read_champion,
     write_champion,
 )
+from replyrank.models.find import find_artefact
 from replyrank.training.errors import GateError
 from replyrank.training.gate import GateReport
+from replyrank.training.tracking import Tracking
 
 #: what was promoted, refused and rolled back, one line each
 HISTORY: Final = "history.jsonl"
+#: folder beside the pointer for models that were brought here
+MODELS: Final = "models"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,47 @@ class Forced:
     """Why a model is promoted that the gate refuses."""
 
     reason: str
+
+
+def find_challenger(model: str, home: Path, store: Tracking | None) -> Artefact:
+    """The artefact of a folder, of a shipped name, or of a version in MLflow.
+
+    Args:
+        model: a folder or a name, or the version's number.
+        home: a version is brought into its folder ``models``.
+        store: that has the versions.
+
+    Raises:
+        UsageError: if there is no such model, or no store to ask for a version.
+        TrackingError: if the store does not have it.
+    """
+    if not model.isdigit() or Path(model).is_dir():
+        return find_artefact(model)
+    if store is None:
+        message = f"version {model} is of MLflow, and no store is there; set MLFLOW_TRACKING_URI, "
+        raise UsageError(message + "or name a folder")
+    return verify(store.fetch(model, home / MODELS))
+
+
+def set_alias(store: Tracking | None, champion: Champion) -> str | None:
+    """Give the alias ``champion`` in MLflow to the version in use, where it is registered.
+
+    Raises:
+        TrackingError: if the store does not answer.
+    """
+    return None if store is None else store.set_champion(champion.manifest_sha256)
+
+
+def pull(home: Path, store: Tracking) -> Champion | None:
+    """Bring the champion of a registry here and point to it; None if it is in use already.
+
+    Raises:
+        TrackingError: if the store does not give it.
+    """
+    artefact, now = verify(store.fetch(None, home / MODELS)), read_champion(home)
+    if now is not None and now.manifest_sha256 == artefact.manifest_sha256:
+        return None
+    return point_to(home, artefact)
 
 
 def promote(

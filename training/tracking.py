@@ -100,6 +100,15 @@ class Tracking:
         with self._answered("nothing was trained"):
             self._experiment_id = self._find_experiment()
 
+    @classmethod
+    def present(cls, folder: Path) -> "Tracking | None":
+        """The store that is named, else the embedded one in ``folder``; None if neither is there.
+
+        Raises:
+            TrackingError: if the store does not answer.
+        """
+        return cls(folder) if os.environ.get(_URI) or folder.is_dir() else None
+
     def log(self, run: FinishedRun) -> Logged:
         """Log a run and register its model.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +17,6 @@ from replyrank.pipeline.label_tasks import label_tasks, labelling_config
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 from replyrank.serving.commands.problems import ProblemPrinter
-
-if TYPE_CHECKING:
-    from replyrank.training.label_import import Imported
 
 app = typer.Typer(help="Make the training set; take in labels of your own.", no_args_is_help=True)
 
@@ -108,7 +105,7 @@ def import_(
     for one in done.merged.left_out:
         told(replace(one.row, reason=f"{one.file}: {one.row.reason}"))
     told.close()
-    typer.echo(_import_sentence(done, target), err=True)
+    typer.echo(f"{target}: {done.sentence}", err=True)
     typer.echo(done.version)
 
 
@@ -158,15 +155,3 @@ def _messages(source: Source, told: ProblemPrinter) -> Iterator[Message]:
             yield item.message
         else:
             told(BadRow(item.line, "no text"))
-
-
-def _import_sentence(done: "Imported", target: Path) -> str:
-    """What was done, in one line."""
-    merged = done.merged
-    parts = [
-        f"{target}: {len(merged.labels.labels):,} labels",
-        f"{merged.new:,} new, {merged.changed:,} changed, {merged.unchanged:,} as before",
-        *([f"{merged.deleted:,} deleted"] if merged.deleted else []),
-        f"{len(merged.left_out):,} of {done.rows:,} rows left out",
-    ]
-    return "; ".join(parts)

@@ -3,23 +3,17 @@
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from replyrank.data.errors import UsageError
-from replyrank.models.artefact import Artefact, verify
-from replyrank.models.champion import Champion, read_champion
+from replyrank.models.champion import Champion
 from replyrank.models.find import HOME_VARIABLE, champion_artefact, find_artefact
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 
-if TYPE_CHECKING:
-    from replyrank.training.gate_posts import GatePosts
-    from replyrank.training.tracking import Tracking
-
 _STORE: Final = Path("runs") / "mlflow"
-_MODELS: Final = "models"
 
 Home = Annotated[
     Path | None,
@@ -75,35 +69,40 @@ def promote(
         raise UsageError(message)
     where = _home(home)
     with needs_extra("train", "promote", "sklearn", "mlflow"):
-        from replyrank.training.gate import run_gate  # noqa: PLC0415  needs the extra
+        from replyrank.training import promotion  # noqa: PLC0415  needs the extra
+        from replyrank.training.gate import run_gate  # noqa: PLC0415
+        from replyrank.training.gate_posts import load_gate_posts  # noqa: PLC0415
         from replyrank.training.gate_rules import load_gate_rules  # noqa: PLC0415
-        from replyrank.training.promotion import Forced  # noqa: PLC0415
-        from replyrank.training.promotion import promote as put_in_use  # noqa: PLC0415
+        from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
-        found_rules = load_gate_rules(rules)
-        challenger, champion = _challenger(model, where), _champion(where)
+        found_rules, store = load_gate_rules(rules), Tracking.present(_STORE)
+        challenger = promotion.find_challenger(model, where, store)
+        champion = champion_artefact(where) or find_artefact("default")
         if challenger.manifest_sha256 == champion.manifest_sha256:
             message = f"{challenger.config.name} is in use already; name another model"
             raise UsageError(message)
-        found = run_gate(champion, challenger, _posts(posts, dataset, corpora), found_rules)
+        judges = load_gate_posts(posts, dataset, corpora)
+        found = run_gate(champion, challenger, judges, found_rules)
         if report_file is not None:
             report_file.write_text(found.markdown(), encoding="utf-8")
-        typer.echo(f"{len(found.verdicts) - len(found.failures)} of {len(found.verdicts)} "
-                   f"figures pass on {found.posts}", err=True)  # fmt: skip
-        pointer = put_in_use(where, challenger, found, Forced(reason) if reason else None)
+        passed = len(found.verdicts) - len(found.failures)
+        typer.echo(f"{passed} of {len(found.verdicts)} figures pass on {found.posts}", err=True)
+        forced = promotion.Forced(reason) if reason else None
+        pointer = promotion.promote(where, challenger, found, forced)
         _tell(pointer, where)
-        _set_alias(pointer)
+        _tell_alias(promotion.set_alias(store, pointer))
 
 
 def rollback(*, home: Home = None) -> None:
     """Point to the model that was in use before."""
     where = _home(home)
     with needs_extra("train", "rollback", "mlflow"):
-        from replyrank.training.promotion import rollback as point_back  # noqa: PLC0415
+        from replyrank.training import promotion  # noqa: PLC0415  needs the extra
+        from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
-        pointer = point_back(where)
+        pointer = promotion.rollback(where)
         _tell(pointer, where)
-        _set_alias(pointer)
+        _tell_alias(promotion.set_alias(Tracking.present(_STORE), pointer))
 
 
 def pull(*, home: Home = None) -> None:
@@ -113,19 +112,18 @@ def pull(*, home: Home = None) -> None:
     """
     where = _home(home)
     with needs_extra("train", "pull", "mlflow"):
-        from replyrank.training.promotion import point_to  # noqa: PLC0415  needs the extra
+        from replyrank.training import promotion  # noqa: PLC0415  needs the extra
+        from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
-        store = _store()
+        store = Tracking.present(_STORE)
         if store is None:
             message = "no registry is named; set MLFLOW_TRACKING_URI to the server that has it"
             raise UsageError(message)
-        artefact = verify(store.fetch(None, where / _MODELS))
-        now = read_champion(where)
-        if now is not None and now.manifest_sha256 == artefact.manifest_sha256:
-            typer.echo(f"{now.version} is in use already", err=True)
-            return
-        pointer = point_to(where, artefact)
-        _tell(pointer, where)
+        pointer = promotion.pull(where, store)
+        if pointer is None:
+            typer.echo("the champion of the registry is in use already", err=True)
+        else:
+            _tell(pointer, where)
 
 
 def _home(given: Path | None) -> Path:
@@ -136,53 +134,12 @@ def _home(given: Path | None) -> Path:
     return Path(named)
 
 
-def _challenger(model: str, home: Path) -> Artefact:
-    if not model.isdigit() or Path(model).is_dir():
-        return find_artefact(model)
-    store = _store()
-    if store is None:
-        message = f"version {model} is of MLflow, and there is no store in {_STORE}; set "
-        raise UsageError(message + "MLFLOW_TRACKING_URI, or name a folder")
-    return verify(store.fetch(model, home / _MODELS))
-
-
-def _champion(home: Path) -> Artefact:
-    """The model in use: that of the pointer, else the shipped one."""
-    return champion_artefact(home) or find_artefact("default")
-
-
-def _posts(posts: Path | None, dataset: Path | None, corpora: Path | None) -> "GatePosts":
-    from replyrank.training.gate_posts import (  # noqa: PLC0415  needs the extra
-        gate_posts_of_corpora,
-        gate_posts_of_dataset,
-        gate_posts_of_file,
-    )
-    from replyrank.training.labelled import read_labelled  # noqa: PLC0415
-
-    if posts is not None:
-        return gate_posts_of_file(posts.name, read_labelled(posts))
-    if dataset is not None:
-        return gate_posts_of_dataset(dataset)
-    return gate_posts_of_corpora(corpora)
-
-
-def _store() -> "Tracking | None":
-    """The tracking store: the one that is named, else that of this folder if there is one."""
-    from replyrank.training.tracking import Tracking  # noqa: PLC0415  needs the extra
-
-    if not os.environ.get("MLFLOW_TRACKING_URI") and not _STORE.is_dir():
-        return None
-    return Tracking(_STORE)
-
-
-def _set_alias(pointer: Champion) -> None:
-    store = _store()
-    version = None if store is None else store.set_champion(pointer.manifest_sha256)
-    if version is not None:
-        typer.echo(f"MLflow: version {version} has the alias champion", err=True)
-
-
 def _tell(pointer: Champion, home: Path) -> None:
     before = "" if pointer.previous is None else f" (before: {pointer.previous.version})"
     typer.echo(f"in use: {pointer.version}{before}", err=True)
     typer.echo(json.dumps({"version": pointer.version, "folder": str(home / pointer.folder)}))
+
+
+def _tell_alias(version: str | None) -> None:
+    if version is not None:
+        typer.echo(f"MLflow: version {version} has the alias champion", err=True)

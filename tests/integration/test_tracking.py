@@ -149,6 +149,20 @@ def test_the_same_artefact_is_logged_once(tracked: Tracked) -> None:
     assert len(tracked.client.search_model_versions(f"name='{NAME}'")) == 1
 
 
+def test_the_champion_has_an_alias_and_can_be_fetched(tracked: Tracked, tmp_path: Path) -> None:
+    manifest = verify(tracked.facts.artefact).manifest_sha256
+    assert tracked.tracking.set_champion("0" * 64) is None
+    with pytest.raises(TrackingError, match="no model was brought here"):
+        tracked.tracking.fetch(None, tmp_path)
+    assert tracked.tracking.set_champion(manifest) == tracked.logged.version
+    for version in (None, tracked.logged.version):
+        fetched = tracked.tracking.fetch(version, tmp_path / "models")
+        assert fetched == tmp_path / "models" / "toy-linear"
+        assert verify(fetched).manifest_sha256 == manifest
+    with pytest.raises(TrackingError):
+        tracked.tracking.fetch("99", tmp_path)
+
+
 def test_the_same_run_has_the_same_figures(tracked: Tracked) -> None:
     (tracked.facts.work / "mlflow.json").unlink()
     again = track(tracked.tracking, tracked.facts)
