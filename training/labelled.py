@@ -47,6 +47,8 @@ class LabelledPosts:
     """Posts with at least one label each, and the rows that were left out."""
 
     rows: TrainingRows
+    #: n lines on which they start
+    lines: tuple[int, ...]
     #: n values each, None where the file has none
     source: tuple[str | None, ...]
     channel: tuple[str | None, ...]
@@ -72,6 +74,7 @@ class LabelledPosts:
         return replace(
             self,
             rows=self.rows.take(np.array(kept, dtype=np.int64)),
+            lines=tuple(self.lines[row] for row in kept),
             source=tuple(self.source[row] for row in kept),
             channel=tuple(self.channel[row] for row in kept),
             brand=tuple(self.brand[row] for row in kept),
@@ -134,6 +137,7 @@ class LabelColumns:
 
 @dataclass(frozen=True)
 class _Post:
+    line: int
     text: str
     labels: Labels
     source: str | None
@@ -168,6 +172,7 @@ def read_labelled(path: str | Path, options: LabelledOptions | None = None) -> L
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return LabelledPosts(
         rows=TrainingRows.of([post.text for post in posts], [post.labels for post in posts]),
+        lines=tuple(post.line for post in posts),
         source=tuple(post.source for post in posts),
         channel=tuple(post.channel for post in posts),
         brand=tuple(post.brand for post in posts),
@@ -260,6 +265,7 @@ def text_and_labels(record: Record, columns: LabelColumns) -> tuple[str, Labels]
 def _post(record: Record, columns: LabelColumns) -> _Post:
     text, labels = text_and_labels(record, columns)
     return _Post(
+        line=record.line,
         text=text,
         labels=labels,
         source=None if columns.source is None else _word(record.values.get(columns.source)),

@@ -13,6 +13,7 @@ from replyrank.data.readers.arrow import to_json, to_utf8
 from replyrank.data.readers.targets import Target
 from replyrank.data.vocabulary import Channel
 from replyrank.models import load_scorer
+from replyrank.models.find import find_artefact
 from replyrank.pipeline.label_tasks import label_tasks, labelling_config
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
@@ -107,6 +108,43 @@ def import_(
     told.close()
     typer.echo(f"{target}: {done.sentence}", err=True)
     typer.echo(done.version)
+
+
+@app.command("audit")
+def audit(
+    source: Annotated[
+        Path, typer.Argument(metavar="LABELS", help="Labelled posts: CSV, JSONL, Parquet.")
+    ],
+    *,
+    target: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="CSV of labels to look at again.")
+    ],
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Rows of OUT at most.")] = 100,
+    text_column: options.TextColumn = None,
+    columns: options.Columns = None,
+    model: options.ModelName = None,
+    threads: options.Threads = None,
+    force: options.Force = False,
+) -> None:
+    """List the labels that are probably wrong, the most suspect first.
+
+    Those are the labels that the model finds least likely. Of posts that it was trained on it is
+    asked as it was before it saw them.
+    """
+    from replyrank.training.audit import as_csv  # noqa: PLC0415  slow to import
+    from replyrank.training.audit import audit as find  # noqa: PLC0415
+    from replyrank.training.labelled import labelled_options, read_labelled  # noqa: PLC0415
+
+    reading = options.read_options(None, text_column, None, None, columns=columns)
+    with Target(target, force=force) as out:
+        posts = read_labelled(source, labelled_options(reading, None))
+        told = ProblemPrinter()
+        for row in posts.left_out:
+            told(row)
+        told.close()
+        suspects = find(posts, find_artefact(model), most, threads=threads)
+        out.stream.write(to_utf8(as_csv(suspects)))
+    typer.echo(f"{target}: {len(suspects):,} of {len(posts):,} labelled posts", err=True)
 
 
 @app.command("tasks")

@@ -23,6 +23,7 @@ COMMANDS = [
     ("data", "build"),
     ("data", "import"),
     ("data", "tasks"),
+    ("data", "audit"),
     ("model",),
     ("model", "show"),
     ("model", "verify"),
