@@ -5,8 +5,9 @@ deletion takes its text out of every set of labels that it reaches.
 """
 
 import json
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -26,20 +27,30 @@ from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLe
 
 SCHEMA_VERSION: Final = 1
 
+_LABELS: Final = ("intent", "urgency_level", "sentiment_label")
+
 _SHOWN: Final = 60
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 def _aware(time: datetime) -> datetime:
     if time.tzinfo is None:
         message = "has no time zone; give one, such as +00:00"
         raise ValueError(message)
-    return time
+    # One instant is written in one way.
+    return time.astimezone(UTC)
+
+
+def _whole(value: object) -> object:
+    return _HALF.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _level(value: object) -> object:
     return UrgencyLevel.parse(value) if isinstance(value, str) else value
 
 
+#: text that can be written: a half character becomes U+FFFD
+_Words = Annotated[str, BeforeValidator(_whole)]
 _Time = Annotated[datetime, AfterValidator(_aware)]
 _Level = Annotated[
     UrgencyLevel, BeforeValidator(_level), PlainSerializer(lambda level: level.label)
@@ -64,22 +75,22 @@ class _OfMessage(_Frozen):
     """What tells one message of a brand from all others."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    brand: str | None = None
+    brand: _Words | None = None
     channel: Channel | None = None
     #: the platform's own id of the message
-    external_id: str | None = None
+    external_id: Annotated[_Words, Field(min_length=1)] | None = None
 
 
 class LabelRecord(_OfMessage):
     """The labels that a person gave to a message; one that is not given is not known."""
 
     kind: Literal["label"] = "label"
-    text: Annotated[str, Field(min_length=1)]
+    text: Annotated[_Words, Field(min_length=1)]
     intent: Intent | None = None
     urgency_level: _Level | None = None
     sentiment_label: SentimentLabel | None = None
     #: a name or pseudonym
-    labelled_by: str | None = None
+    labelled_by: _Words | None = None
     labelled_at: _Time | None = None
     said: ModelSaid | None = None
 
@@ -99,16 +110,28 @@ class LabelRecord(_OfMessage):
 
 
 class Deletion(_OfMessage):
-    """A message whose text must be forgotten, with all labels given before."""
+    """A message whose text must be forgotten for good, whatever an old export says of it."""
 
     kind: Literal["deletion"]
-    external_id: Annotated[str, Field(min_length=1)]
+    external_id: Annotated[_Words, Field(min_length=1)]
     deleted_at: _Time
+    #: hashes of the texts that it took out: the same text without an id is the same message
+    text_keys: tuple[str, ...] = ()
 
     @property
     def message_key(self) -> tuple[str, ...]:
-        """As that of the records it deletes."""
+        """As that of the records it deletes, where both say brand and channel."""
         return (self.brand or "", self.channel or "", self.external_id)
+
+    def meets(self, record: LabelRecord) -> bool:
+        """Whether a record is of the message; a brand or channel that is not said fits any."""
+        if record.external_id is None:
+            return text_key(record.text) in self.text_keys
+        return (
+            record.external_id == self.external_id
+            and (None in (self.brand, record.brand) or self.brand == record.brand)
+            and (None in (self.channel, record.channel) or self.channel == record.channel)
+        )
 
 
 Record = LabelRecord | Deletion
@@ -143,10 +166,15 @@ def parse_record(line: str) -> Record:
 
 
 def format_record(record: Record) -> str:
-    """The record as one line, the same for the same record; what is not known is left out."""
-    return json.dumps(
-        record.model_dump(mode="json", exclude_none=True), ensure_ascii=False, sort_keys=True
-    )
+    """The record as one line, the same for the same record.
+
+    What is not known is left out, but for the labels: a table has its columns from its first rows.
+    """
+    facts = record.model_dump(mode="json", exclude_defaults=True)
+    facts |= {"schema_version": record.schema_version, "kind": record.kind}
+    if isinstance(record, LabelRecord):
+        facts = dict.fromkeys(_LABELS) | facts
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True)
 
 
 def _told(error: ValidationError) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ import numpy as np
 from replyrank.data.errors import UsageError
 from replyrank.data.readers import (
     STANDARD_STREAM,
+    Added,
     BadRow,
     Format,
     Problem,
@@ -26,7 +28,7 @@ from replyrank.data.readers import (
     open_writer,
     score_types,
 )
-from replyrank.data.readers.targets import appears_whole
+from replyrank.data.readers.targets import appears_whole, move
 from replyrank.models.scorer import Scorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.errors import DiskError
@@ -155,23 +157,58 @@ def _scored(
         message = f"{str(target)!r} is inside the folder that is read; give a place outside"
         raise UsageError(message)
     rereadable = not is_folder and format_of(target, options.write.format) is not Format.JSONL
+    # Left in the opposite order: the output appears, then the report, then the parts go.
     with (
         open_source(source, options.read, rereadable=rereadable) as opened,
         open_parts(target, scorer.config) as parts,
-        open_writer(
-            target,
-            opened,
-            score_types(),
-            options.write,
-            part=None if parts is None else parts.output,
-        ) as writer,
-        _open_rejects(report, parts, options) as rejects,
-        ThreadPoolExecutor(2, thread_name_prefix="bulk") as pool,
     ):
-        run = _Run(scorer, writer, rejects, parts, options)
-        run.tell(writer.notices)
-        run.all_windows(opened, pool)
-    return run.summary()
+        if parts is not None and (done := parts.finished()) is not None:
+            return _finished(BulkSummary(**done), report, parts)
+        with (
+            _open_rejects(report, parts, options) as rejects,
+            open_writer(
+                target,
+                opened,
+                score_types(),
+                options.write,
+                part=None if parts is None else parts.output,
+            ) as writer,
+            _threads() as pool,
+        ):
+            run = _Run(scorer, writer, rejects, parts, options)
+            run.tell(writer.notices)
+            run.all_windows(opened, pool)
+            summary = run.summary()
+            if parts is not None:
+                rejects.flush()
+                parts.finish(summary.as_dict())
+    return summary
+
+
+@contextmanager
+def _threads() -> Generator[ThreadPoolExecutor]:
+    """One thread to read ahead and one to write behind."""
+    pool = ThreadPoolExecutor(2, thread_name_prefix="bulk")
+    try:
+        yield pool
+    except Exception:
+        pool.shutdown(cancel_futures=True)
+        raise
+    except BaseException:
+        # Who ends the process does not wait for a pipe that has nothing to read.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _finished(summary: BulkSummary, report: Path | None, parts: Parts) -> BulkSummary:
+    """Do what a run had left to do that was killed between its output and its end."""
+    if report is not None:
+        if summary.rejects is None:
+            report.unlink(missing_ok=True)
+        elif parts.report.exists():
+            move(parts.report, report)
+    return summary
 
 
 class _Run:
@@ -209,42 +246,45 @@ class _Run:
         windows, number = _with_fraction(source, self._options.window), 0
         reading = pool.submit(next, windows, None)
         writing: Future[None] | None = None
-        while (item := reading.result()) is not None:
-            window, fraction = item
-            reading = pool.submit(next, windows, None)
-            self.tell(window.problems)
-            self.tell(window.text_notices())
-            write = self._work(number, window) if len(window) else None
-            # Before the next is handed over: at most one window waits to be written.
+        try:
+            while (item := reading.result()) is not None:
+                window, fraction = item
+                reading = pool.submit(next, windows, None)
+                self.tell(window.problems)
+                self.tell(window.text_notices())
+                columns = self._columns(number, window) if len(window) else None
+                # Before the next is handed over: at most one window waits to be written.
+                if writing is not None:
+                    writing.result()
+                writing = None if columns is None else pool.submit(self._write, window, columns)
+                number += 1
+                self._report(fraction)
+        finally:
+            # Whatever happens, the writer is closed by nobody while it writes.
             if writing is not None:
-                writing.result()
-            writing = None if write is None else pool.submit(write)
-            number += 1
-            self._report(fraction)
+                wait([writing])
         if writing is not None:
             writing.result()
 
-    def _work(self, number: int, window: Window) -> Callable[[], None]:
-        """Find or make the scores of a window; returns what writes it."""
+    def _columns(self, number: int, window: Window) -> Added:
+        """Find the scores of a window among the parts, or make them and keep them there."""
         self._scored += len(window)
-        kept = self._parts.find(number, window.texts) if self._parts is not None else None
-        if kept is not None:
+        columns = self._parts.find(number, window.texts) if self._parts is not None else None
+        if columns is not None:
             self._resumed += len(window)
-            self._reviews.update(str(review) for review in kept["review"] if review is not None)
-            return lambda: self._writer.write(window, kept)
-        batch = self._score(window)
-        self._reviews.update(review.value for review in batch.review if review is not None)
-        return lambda: self._write(number, window, batch)
+        else:
+            columns = score_columns(self._score(window))
+            if self._parts is not None:
+                self._parts.keep(number, window.texts, columns)
+        self._reviews.update(str(review) for review in columns["review"] if review is not None)
+        return columns
 
     def _score(self, window: Window) -> ScoreBatch:
         if self._options.deduplicate:
             return score_distinct(self._scorer, window.texts)
         return self._scorer.score_batch(window.texts)
 
-    def _write(self, number: int, window: Window, batch: ScoreBatch) -> None:
-        columns = score_columns(batch)
-        if self._parts is not None:
-            self._parts.keep(number, window.texts, columns)
+    def _write(self, window: Window, columns: Added) -> None:
         self._writer.write(window, columns)
 
     def _report(self, fraction: float | None) -> None:
@@ -309,20 +349,25 @@ def _with_fraction(source: Source, size: int) -> Iterator[tuple[Window, float | 
 
 
 def _open_rejects(report: Path | None, parts: Parts | None, options: BulkOptions) -> Rejects:
-    if options.rejects is not None:
-        return Rejects(report, force=options.write.force)
     # A name of our own making holds what an earlier run left; any other file is the user's.
-    return Rejects(report, part=None if parts is None else parts.report)
+    force = options.rejects is None or options.write.force
+    return Rejects(report, force=force, part=None if parts is None else parts.report)
 
 
 def _rejects_path(source: str | Path, target: str | Path, options: BulkOptions) -> Path | None:
     if options.rejects is not None:
+        report = options.rejects.resolve()
         for other in (source, target):
-            if str(other) != STANDARD_STREAM and options.rejects.resolve() == Path(other).resolve():
+            if str(other) != STANDARD_STREAM and report == Path(other).resolve():
                 message = f"the report of rows left out would replace {str(other)!r}; "
                 raise UsageError(message + "name another file")
+        if Path(target).is_dir() and Path(target).resolve() in report.parents:
+            message = f"the report of rows left out would stand in {str(target)!r}; "
+            raise UsageError(message + "name a file elsewhere")
         return options.rejects
     if not appears_whole(target):
         return None
     path = Path(target)
-    return path.with_name(path.name + _REJECTS_SUFFIX)
+    if path.name in ("", ".."):
+        path = path.resolve()
+    return path.with_name(path.name + _REJECTS_SUFFIX) if path.name else None

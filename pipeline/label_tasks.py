@@ -60,7 +60,8 @@ def _tasks(messages: list[Message], scorer: Scorer) -> Iterator[dict[str, object
 def _data(message: Message) -> dict[str, str]:
     known = {
         _TEXT: message.text,
-        "id": message.id,
+        # In its flat exports Label Studio puts the number of the task in the place of an ``id``.
+        "external_id": message.id,
         "brand": message.brand,
         "channel": message.channel,
         "created_at": None if message.created_at is None else message.created_at.isoformat(),

@@ -49,6 +49,11 @@ class Rejects:
             facts |= {"rows": problem.count, "raw": problem.raw}
         self._target.stream.write(to_utf8(to_json(facts) + "\n"))
 
+    def flush(self) -> None:
+        """Have what was added on the disk, though not yet in its place."""
+        if self._target is not None:
+            self._target.flush()
+
     def __enter__(self) -> Self:
         return self
 

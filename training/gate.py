@@ -2,19 +2,20 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
 
 from replyrank.data.behaviour import load_cases
+from replyrank.data.errors import UsageError
 from replyrank.data.readers import ReadOptions
 from replyrank.data.samples.load import sample_path
 from replyrank.data.text_key import text_key
 from replyrank.models.artefact import Artefact
 from replyrank.models.find import open_artefact
-from replyrank.models.held_out import HeldOut, short_key
+from replyrank.models.held_out import HELD_OUT, HeldOut, load_held_out, short_key
 from replyrank.models.scorer import Scorer
 from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.markdown import table
@@ -41,6 +42,10 @@ _LESS: Final = frozenset(
 )
 #: figures whose tolerance is a share of the champion's
 _RELATIVE: Final = frozenset({"queue_cost", "latency"})
+#: figures of the challenger alone
+_ABSOLUTE: Final = frozenset({"alone_in_batch"})
+#: figures that there need not be: no slice may be large enough
+_OPTIONAL: Final = frozenset({"slice_ece"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,10 @@ class Verdict:
 
     figure: str
     champion: float | None
-    challenger: float
+    #: None: could not be measured
+    challenger: float | None
     #: challenger less champion, of latency and cost as a share; its interval where it is resampled
-    difference: float
+    difference: float | None
     low: float | None
     high: float | None
     #: posts, or texts, that it was measured on
@@ -62,6 +68,8 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The figure in words."""
+        if self.difference is None or self.challenger is None:
+            return f"{self.figure}: not measured; give posts that tell, or null in --rules"
         was = "" if self.champion is None else f"{self.champion:.4g} -> "
         interval = "" if self.low is None else f", 95 % {self.low:+.4f} to {self.high:+.4f}"
         return (
@@ -101,8 +109,8 @@ class GateReport:
                 "pass" if one.passed else "**FAIL**",
                 one.figure,
                 "-" if one.champion is None else f"{one.champion:.4g}",
-                f"{one.challenger:.4g}",
-                f"{one.difference:+.4f}",
+                "not measured" if one.challenger is None else f"{one.challenger:.4g}",
+                "-" if one.difference is None else f"{one.difference:+.4f}",
                 "-" if one.low is None else f"{one.low:+.4f} to {one.high:+.4f}",
                 f"{one.tolerance:g}",
                 f"{one.n:,}",
@@ -125,54 +133,94 @@ def run_gate(
     Args:
         champion: the model in use.
         challenger: the one that is to replace it.
-        posts: labelled posts that neither was trained on.
+        posts: labelled posts that neither was trained on; see ``unseen``.
         rules: the tolerances.
     """
     old, new = (open_artefact(one, threads=1) for one in (champion, challenger))
-    cases = case_texts(load_cases())
-    texts = (*posts.rows.texts, *cases)
+    texts = (*posts.rows.texts, *case_texts(load_cases()))
     said = [predict(scorer, texts) for scorer in (old, new)]
     subjects = [
         Subject.of(one.part(slice(0, len(posts))), scorer.config.thresholds.support_request)
         for one, scorer in zip(said, (old, new), strict=True)
     ]
     pairing = Pairing(posts, subjects[0], subjects[1], rules.seed, rules.resamples)
-    verdicts = [
-        _verdict(name, one, rules) for name, one in pairing.compare(rules.least_slice).items()
-    ]
-    for kind, one in _behaviour(said, len(posts)).items():
-        verdicts.append(_verdict(f"behaviour_{kind}", one, rules))
-    cost = _queue_cost(posts, subjects)
-    verdicts += [] if cost is None else [_verdict("queue_cost", cost, rules)]
-    verdicts.append(_verdict("latency", _latency(old, new, posts, rules.timed_texts), rules))
-    verdicts.append(_alone_in_batch(new, posts, rules))
+    found = pairing.compare(rules.least_slice)
+    found |= {f"behaviour_{kind}": one for kind, one in _behaviour(said, len(posts)).items()}
+    found |= _queue_cost(posts, subjects)
+    found["latency"] = _latency(old, new, posts, rules.timed_texts)
+    found["alone_in_batch"] = _alone_in_batch(new, posts, rules.timed_texts)
+    companies = len({one for one in posts.companies if one is not None})
     return GateReport(
         old.config.name,
         new.config.name,
         rules.name,
-        f"{posts.name} ({len(posts):,} posts of "
-        f"{len({one for one in posts.companies if one is not None}):,} companies)",
-        tuple(verdicts),
+        f"{posts.name} ({len(posts):,} posts of {companies:,} companies)",
+        tuple(_verdicts(found, rules)),
     )
 
 
-def _verdict(name: str, one: Compared, rules: GateRules) -> Verdict:
-    figure = name.partition(_COMPANION)[0]
-    tolerance = float(getattr(rules.tolerances, figure))
+def unseen(posts: GatePosts, models: Iterable[Artefact]) -> GatePosts:
+    """The posts that no model is known to have been trained on.
+
+    A model knows its fully labelled training posts by their keys; others that trained beside them
+    it does not tell.
+
+    Raises:
+        UsageError: if none is left.
+    """
+    seen = {
+        int(key) for one in models if one.path(HELD_OUT).is_file() for key in load_held_out(one).key
+    }
+    kept = [
+        row for row, text in enumerate(posts.rows.texts) if short_key(text_key(text)) not in seen
+    ]
+    if not kept:
+        message = f"every post of {posts.name} trained one of the two models; give others"
+        raise UsageError(message)
+    lost = len(posts) - len(kept)
+    if not lost:
+        return posts
+    return posts.take(
+        np.array(kept, dtype=np.int64),
+        f"{lost:,} of {len(posts):,} posts are left out: one of the two models was trained on them",
+    )
+
+
+def _verdicts(found: Mapping[str, Compared], rules: GateRules) -> Iterator[Verdict]:
+    """A verdict for every figure that is judged, in the order of the rules."""
+    for figure in type(rules.tolerances).model_fields:
+        tolerance: float | None = getattr(rules.tolerances, figure)
+        of_figure = {
+            name: one for name, one in found.items() if name.partition(_COMPANION)[0] == figure
+        }
+        if tolerance is None:
+            continue
+        if not of_figure and figure not in _OPTIONAL:
+            yield Verdict(figure, None, None, None, None, None, 0, tolerance, passed=False)
+        for name, one in of_figure.items():
+            yield _verdict(name, figure, one, tolerance)
+
+
+def _verdict(name: str, figure: str, one: Compared, tolerance: float) -> Verdict:
     scale = one.champion if figure in _RELATIVE and one.champion else 1.0
     worse = (one.difference if figure in _LESS else -one.difference) / scale
+    if np.isnan(one.challenger):
+        champion = None if np.isnan(one.champion) else one.champion
+        return Verdict(name, champion, None, None, None, None, one.n, tolerance, passed=False)
+    if np.isnan(one.champion):
+        # Nothing to compare with: what is better than undefined, or decided by itself.
+        worse = one.challenger if figure in _ABSOLUTE else 0.0
     resampled = not np.isnan(one.low)
     return Verdict(
         figure=name,
-        champion=one.champion,
+        champion=None if np.isnan(one.champion) else one.champion,
         challenger=one.challenger,
-        difference=one.difference / scale,
+        difference=float(worse) if np.isnan(one.difference) else one.difference / scale,
         low=one.low / scale if resampled else None,
         high=one.high / scale if resampled else None,
         n=one.n,
         tolerance=tolerance,
-        # A figure that neither has (no critical post, say) decides nothing.
-        passed=bool(worse <= tolerance or np.isnan(worse)),
+        passed=bool(worse <= tolerance),
     )
 
 
@@ -187,10 +235,10 @@ def _behaviour(said: Sequence[Predictions], start: int) -> dict[str, Compared]:
     }
 
 
-def _queue_cost(posts: GatePosts, subjects: Sequence[Subject]) -> Compared | None:
+def _queue_cost(posts: GatePosts, subjects: Sequence[Subject]) -> dict[str, Compared]:
     """Cost of waiting on the sample trace, its messages labelled by the gate's posts.
 
-    None for too few posts with all labels.
+    Nothing for too few posts with all labels.
     """
     policy = load_policy()
     scenarios = load_scenarios().model_copy(update={"seeds": _SEEDS})
@@ -203,9 +251,9 @@ def _queue_cost(posts: GatePosts, subjects: Sequence[Subject]) -> Compared | Non
             setting = Setting(scenarios, trace, population, scenarios.reference_mix)
             runs = run_cases(setting, policy, main_cases(setting, (OrderName.OURS,)))
         except SimulationError:
-            return None
+            return {}
         costs.append(float(sum(one.figure(OrderName.OURS, "cost").sum() for one in runs)))
-    return _plain(costs[0], costs[1], len(posts))
+    return {"queue_cost": _plain(costs[0], costs[1], len(posts))}
 
 
 def _held_out(posts: GatePosts, subject: Subject) -> HeldOut:
@@ -244,20 +292,16 @@ def _latency(old: Scorer, new: Scorer, posts: GatePosts, most: int) -> Compared:
     return _plain(statistics.median(times[0]), statistics.median(times[1]), len(texts))
 
 
-def _alone_in_batch(scorer: Scorer, posts: GatePosts, rules: GateRules) -> Verdict:
+def _alone_in_batch(scorer: Scorer, posts: GatePosts, most: int) -> Compared:
     """Largest difference of a probability between a text alone and in a batch."""
-    texts = posts.rows.texts[: rules.timed_texts]
+    texts = posts.rows.texts[:most]
     batch = scorer.score_batch(texts)
     alone = [scorer.score_batch([text]) for text in texts]
     largest = max(
         float(np.abs(np.concatenate([one.need for one in alone]) - batch.need).max()),
         float(np.abs(np.concatenate([one.p_sentiment for one in alone]) - batch.p_sentiment).max()),
     )
-    tolerance = rules.tolerances.alone_in_batch
-    return Verdict(
-        "alone_in_batch", None, largest, largest, None, None, len(texts), tolerance,
-        passed=largest <= tolerance,
-    )  # fmt: skip
+    return _plain(np.nan, largest, len(texts))
 
 
 def _plain(champion: float, challenger: float, n: int) -> Compared:

@@ -18,6 +18,8 @@ from replyrank.training.rows import MASKED, TrainingRows
 _SUPPORT: Final = INTENTS.index(Intent.SUPPORT_REQUEST)
 _HIGH: Final = UrgencyLevel.HIGH.value
 _CRITICAL: Final = UrgencyLevel.CRITICAL.value
+#: with fewer, resamples draw posts and not companies
+_LEAST_COMPANIES: Final = 10
 
 #: figures by name for weights (b, n), each (b,)
 _Figures = Callable[[FloatArray], dict[str, FloatArray]]
@@ -67,7 +69,7 @@ class Pairing:
     resamples: int
 
     def compare(self, least_slice: int) -> dict[str, Compared]:
-        """Every figure that is taken of labels; resamples draw companies.
+        """Every figure that is taken of labels; resamples draw companies, of few ones posts.
 
         A slice by source, channel or length with at least ``least_slice`` posts adds its
         calibration error of intent, as ``slice_ece: channel twitter``.
@@ -83,6 +85,13 @@ class Pairing:
                     found[f"slice_ece: {dimension} {value}"] = of_slice["slice_ece"]
         return found
 
+    def _groups(self, rows: IntArray) -> IntArray | None:
+        """(n,) number of each post's company; None where too few companies say how they vary."""
+        names = [self.posts.companies[row] or f"#{row}" for row in rows]
+        if len({*names}) < _LEAST_COMPANIES:
+            return None
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
     def _paired(self, rows: IntArray, figures: "_OfSubject") -> dict[str, Compared]:
         if not len(rows):
             return {}
@@ -96,9 +105,13 @@ class Pairing:
                 for name in old
             }
 
-        names = [self.posts.companies[row] or f"#{row}" for row in rows]
-        groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
-        found = bootstrap(both, len(rows), seed=self.seed, resamples=self.resamples, groups=groups)
+        found = bootstrap(
+            both,
+            len(rows),
+            seed=self.seed,
+            resamples=self.resamples,
+            groups=self._groups(rows),
+        )
         return {
             name: Compared(
                 champion=float(one.value[0]),

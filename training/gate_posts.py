@@ -12,7 +12,7 @@ from replyrank.data.errors import UsageError
 from replyrank.training.build_rows import BuildConfig, Row, RowSelection
 from replyrank.training.evaluate import length_slice
 from replyrank.training.labelled import LabelledPosts, read_labelled
-from replyrank.training.rows import TrainingRows
+from replyrank.training.rows import IntArray, TrainingRows
 
 _GATE: Final = "gate"
 
@@ -27,6 +27,18 @@ class GatePosts:
     companies: tuple[str | None, ...]
     #: dimension -> value of each post
     slices: Mapping[str, tuple[str | None, ...]]
+    #: what a user should know of them
+    notices: tuple[str, ...] = ()
+
+    def take(self, kept: IntArray, notice: str) -> "GatePosts":
+        """The posts at some positions, and why not the others."""
+        return GatePosts(
+            self.name,
+            self.rows.take(kept),
+            tuple(self.companies[row] for row in kept),
+            {name: tuple(values[row] for row in kept) for name, values in self.slices.items()},
+            (*self.notices, notice),
+        )
 
     def __len__(self) -> int:
         """Number of posts."""
@@ -83,7 +95,8 @@ def gate_posts_of_file(name: str, posts: LabelledPosts) -> GatePosts:
     given = {"source": posts.source, "channel": posts.channel}
     known: dict[str, tuple[str | None, ...]] = {k: v for k, v in given.items() if any(v)}
     lengths = tuple(length_slice(text) for text in posts.rows.texts)
-    return GatePosts(name, posts.rows, posts.companies, {**known, "length": lengths})
+    notices = tuple(f"{name}, line {row.line}: left out: {row.reason}" for row in posts.left_out)
+    return GatePosts(name, posts.rows, posts.companies, {**known, "length": lengths}, notices)
 
 
 def _of_rows(name: str, rows: Sequence[Row]) -> GatePosts:

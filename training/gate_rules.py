@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from replyrank.pipeline.settings_file import SettingsFile
 
-_Tolerance = Annotated[float, Field(ge=0)]
+#: None: the figure is not judged
+_Tolerance = Annotated[float, Field(ge=0)] | None
 
 
 class _Frozen(BaseModel):
@@ -15,7 +16,10 @@ class _Frozen(BaseModel):
 
 
 class Tolerances(_Frozen):
-    """By how much a challenger may be worse; ``gate.yaml`` says in what unit."""
+    """By how much a challenger may be worse; ``gate.yaml`` says in what unit.
+
+    A figure that has a tolerance must be measured; ``null`` leaves one out.
+    """
 
     support_request_recall: _Tolerance
     support_request_precision: _Tolerance

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from replyrank.data.errors import UsageError
 from replyrank.data.labels import read_labels
 from replyrank.data.near_copies import NearCopyGuard
-from replyrank.data.readers import BadRow
+from replyrank.data.readers import BadRow, Record, open_source
 from replyrank.data.splits import Split, gate_keys
 from replyrank.training.build_rows import written_measures
 from replyrank.training.errors import ImportRefusedError
-from replyrank.training.label_files import Incoming, LabelFileOptions, read_label_file
+from replyrank.training.label_files import Incoming, Item, LabelFileOptions, read_label_file
 from replyrank.training.label_set import (
     Apart,
     LeftOut,
@@ -22,7 +22,6 @@ from replyrank.training.label_set import (
     merge,
     write_label_set,
 )
-from replyrank.training.labelled import LabelledOptions, read_labelled
 
 _SHOWN: Final = 8
 
@@ -54,9 +53,16 @@ class Imported:
         parts = [
             f"{len(merged.labels.labels):,} labels",
             f"{merged.new:,} new, {merged.changed:,} changed, {merged.unchanged:,} as before",
-            *([f"{merged.deleted:,} deleted"] if merged.deleted else []),
-            f"{len(merged.left_out):,} of {self.rows:,} rows left out",
         ]
+        gone = {
+            "deleted": merged.deleted,
+            "gone for a later label of the same text": merged.replaced,
+            "gone for they judge models now": merged.now_apart,
+            "deletions of messages that are not here": merged.unmatched,
+        }
+        parts += [f"{count:,} {what}" for what, count in gone.items() if count]
+        lost = sum(one.row.count for one in merged.left_out)
+        parts.append(f"{lost:,} of {self.rows:,} rows left out")
         return "; ".join(parts)
 
 
@@ -69,39 +75,65 @@ def import_labels(files: Sequence[Path], out: Path, options: ImportOptions) -> I
             was.
     """
     before = load_label_set(out)
-    rows = [row for file in files for row in _rows(file, out, options.files)]
-    merged = merge(before, rows, apart(options.apart))
-    _require_most(Counter(file for file, _ in rows), merged.left_out, options.most_left_out)
+    items = [item for file in files for item in _items(file, out, options.files)]
+    merged = merge(before, items, apart(options.apart, options.files))
+    rows = Counter[str]()
+    for file, item in items:
+        rows[file] += item.count if isinstance(item, BadRow) else isinstance(item, Incoming)
+    _require_whole(merged.left_out)
+    _require_most(rows, merged.left_out, options.most_left_out)
     write_label_set(merged.labels, out)
-    return Imported(merged, len(rows), merged.labels.version)
+    return Imported(merged, rows.total(), merged.labels.version)
 
 
-def apart(posts: Path | None) -> Apart:
-    """The texts on which models are judged: ours, and those of a labelled file.
+def apart(posts: Path | None, options: LabelFileOptions) -> Apart:
+    """The texts on which models are judged: ours, and those of a file, whatever its labels say.
 
     Of public posts the key alone is known here, so that of them only the text itself is found;
     of all others a near-copy is found as well.
+
+    Raises:
+        UsageError: if the file cannot be read.
     """
     tests = {row.key for row in read_labels() if row.split == Split.TEST}
     gate = {key for _, key in gate_keys()}
-    own = () if posts is None else read_labelled(posts, LabelledOptions()).rows.texts
-    return Apart(frozenset(tests | gate), NearCopyGuard([*written_measures(), *own]))
+    return Apart(
+        frozenset(tests | gate), NearCopyGuard([*written_measures(), *_texts(posts, options)])
+    )
 
 
-def _rows(
-    file: Path, out: Path, options: LabelFileOptions
-) -> Iterator[tuple[str, Incoming | BadRow]]:
+def _texts(posts: Path | None, options: LabelFileOptions) -> list[str]:
+    if posts is None:
+        return []
+    reading = replace(options.table.reading, format=None)
+    with open_source(posts, reading) as source:
+        found = [item.text for item in source.records() if isinstance(item, Record)]
+    return [text for text in found if isinstance(text, str)]
+
+
+def _items(file: Path, out: Path, options: LabelFileOptions) -> Iterator[tuple[str, Item]]:
     if file.exists() and out.exists() and file.samefile(out):
         message = f"{file} is the set itself; name the files that have new labels"
         raise UsageError(message)
-    for row in read_label_file(file, options):
-        yield str(file), row
+    for item in read_label_file(file, options):
+        yield str(file), item
+
+
+def _require_whole(left_out: Sequence[LeftOut]) -> None:
+    for one in left_out:
+        if one.row.is_end:
+            message = (
+                f"{one.file} breaks off at line {one.row.line:,}, so nothing was taken; get a "
+            )
+            raise ImportRefusedError(message + "whole copy of it")
 
 
 def _require_most(rows: Counter[str], left_out: Sequence[LeftOut], most: float) -> None:
     for file, count in rows.items():
         faults = [one for one in left_out if one.file == file and one.is_fault]
-        reasons = Counter(one.row.reason for one in faults)
+        reasons = Counter[str]()
+        for one in faults:
+            reasons[one.row.reason] += one.row.count
         if reasons.total() > most * count:
             listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(_SHOWN))
             message = (

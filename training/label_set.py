@@ -3,15 +3,19 @@
 ``labels.jsonl`` holds records sorted by message, so that the same labels are the same bytes;
 its SHA-256 is its version. ``labels.deletions.jsonl`` beside it holds what must never come back,
 without text.
+
+Which of several labels counts is decided for intent, urgency and sentiment alone: one with a time
+before one without, the later before the earlier, and without times that of the later import. Labels
+that contradict each other at one time, or without any in one import, are left out.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from replyrank.data.errors import UsageError
 from replyrank.data.label_records import (
@@ -22,15 +26,17 @@ from replyrank.data.label_records import (
     parse_record,
 )
 from replyrank.data.near_copies import NearCopyGuard
-from replyrank.data.readers import BadRow
+from replyrank.data.readers import BadRow, Notice
 from replyrank.data.readers.targets import Target
 from replyrank.data.text_key import text_key
-from replyrank.training.label_files import Incoming
+from replyrank.training.label_files import Incoming, Item
 
 Key = tuple[str, ...]
 
 _DELETIONS: Final = ".deletions.jsonl"
+_SUFFIX: Final = ".jsonl"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_HEADS: Final = ("intent", "urgency_level", "sentiment_label")
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,16 @@ class Merged:
     labels: LabelSet
     new: int
     changed: int
-    #: that came again as they were, or were overruled by a later label that was there
+    #: that came again, and are as they were
     unchanged: int
+    #: that were known and are gone, by why
     deleted: int
+    replaced: int
+    now_apart: int
+    #: deletions that met no label
+    unmatched: int
     left_out: tuple[LeftOut, ...]
+    notices: tuple[tuple[str, Notice], ...]
 
 
 @dataclass(frozen=True)
@@ -86,12 +98,29 @@ class Apart:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A record that has a say, and where it came from; None of what was known."""
+
+    record: LabelRecord
+    origin: tuple[str, Incoming] | None = None
+
+    @property
+    def rank(self) -> tuple[bool, datetime, bool]:
+        """What counts more is larger."""
+        at = self.record.labelled_at
+        return (at is not None, at or _LONG_AGO, at is None and self.origin is not None)
+
+
 def load_label_set(path: Path) -> LabelSet:
     """Read a set; one that is not there is empty.
 
     Raises:
-        UsageError: if the file holds anything but records.
+        UsageError: if the file is not named ``.jsonl``, or holds anything but records.
     """
+    if path.suffix != _SUFFIX:
+        message = f"{str(path)!r} does not end in {_SUFFIX}, as a set of labels does; name it so"
+        raise UsageError(message)
     records = [*_read(path), *_read(_deletions(path))]
     return LabelSet(
         tuple(record for record in records if isinstance(record, LabelRecord)),
@@ -107,119 +136,172 @@ def write_label_set(labels: LabelSet, path: Path) -> None:
                 target.stream.write(_lines(records))
 
 
-def merge(
-    before: LabelSet, incoming: Iterable[tuple[str, Incoming | BadRow]], apart: Apart
-) -> Merged:
+def merge(before: LabelSet, incoming: Iterable[tuple[str, Item]], apart: Apart) -> Merged:
     """Take labels of files into a set.
-
-    Of two labels of one message the later counts; where times do not tell, labels that
-    contradict each other are all left out. The same holds for messages of the same text.
 
     Args:
         before: what is known.
         incoming: rows, each with the name of its file.
         apart: texts that must not train.
     """
-    left_out, deletions = list[LeftOut](), {one.message_key: one for one in before.deletions}
-    known = {record.message_key: record for record in before.labels}
-    given: dict[Key, list[tuple[str, Incoming]]] = defaultdict(list)
-    for file, item in incoming:
-        if isinstance(item, BadRow):
-            left_out.append(LeftOut(file, item))
-        elif isinstance(item.record, Deletion):
-            key = item.record.message_key
-            deletions[key] = max(item.record, deletions.get(key, item.record), key=_deleted_at)
-        elif reason := apart.why(item.record.text):
-            left_out.append(LeftOut(file, BadRow(item.line, reason), is_fault=False))
-        else:
-            given[item.record.message_key].append((file, item))
-    after = dict(known)
-    for key, items in given.items():
-        chosen = _latest(known.get(key), items)
-        if chosen is None:
-            reason = "labels of one message contradict each other, and no times tell the later"
-            left_out += [_out(file, item, reason) for file, item in items]
-        else:
-            after[key] = chosen
-    after, contradictions = _one_label_a_text(after, given)
-    left_out += contradictions
-    kept = {key: record for key, record in after.items() if not _is_deleted(record, deletions)}
-    return Merged(
-        labels=LabelSet(
-            tuple(kept[key] for key in sorted(kept)),
-            tuple(deletions[key] for key in sorted(deletions)),
-        ),
-        new=len(kept.keys() - known.keys()),
-        changed=sum(kept[key] != known[key] for key in kept.keys() & known.keys()),
-        unchanged=sum(kept[key] == known[key] for key in kept.keys() & given.keys() & known.keys()),
-        deleted=sum(_is_deleted(record, deletions) for record in known.values()),
-        left_out=tuple(left_out),
-    )
+    return _Merge(before, apart).take(incoming)
 
 
-def _latest(known: LabelRecord | None, items: Sequence[tuple[str, Incoming]]) -> LabelRecord | None:
-    """The record that counts, None where that cannot be told."""
-    records = [item.record for _, item in items if isinstance(item.record, LabelRecord)]
-    if known is not None:
-        # An import without times is a correction of what was known before it.
-        newer = [record for record in records if _time(record) >= _time(known)]
-        undated = [record for record in records if record.labelled_at is None]
-        records = newer or undated or [known]
-    latest = max(map(_time, records))
-    candidates = [record for record in records if _time(record) == latest]
-    if len({_said(record) for record in candidates}) > 1:
-        return None
-    return candidates[-1]
+class _Merge:
+    """One import; its steps as methods in their order."""
 
+    def __init__(self, before: LabelSet, apart: Apart) -> None:
+        self._apart = apart
+        self._before = before
+        self._left_out: list[LeftOut] = []
+        self._notices: list[tuple[str, Notice]] = []
+        self._claims: dict[Key, list[_Claim]] = defaultdict(list)
+        self._deletions = {one.message_key: one for one in before.deletions}
+        #: where the record that counts of each message came from; None as it was known
+        self._origin: dict[Key, tuple[str, Incoming] | None] = {}
+        #: deletions of this import
+        self._given: set[Key] = set()
 
-def _one_label_a_text(
-    records: dict[Key, LabelRecord], given: dict[Key, list[tuple[str, Incoming]]]
-) -> tuple[dict[Key, LabelRecord], list[LeftOut]]:
-    """Of messages with the same text the labels of the latest; contradictions are left out."""
-    by_text: dict[str, list[Key]] = defaultdict(list)
-    for key, record in records.items():
-        by_text[text_key(record.text)].append(key)
-    kept, left_out = dict(records), list[LeftOut]()
-    reason = "the same text has other labels elsewhere, and no times tell the later"
-    for keys in by_text.values():
-        if len({_said(records[key]) for key in keys}) == 1:
-            continue
-        latest = max(_time(records[key]) for key in keys)
-        right = {_said(records[key]) for key in keys if _time(records[key]) == latest}
-        for key in keys:
-            if len(right) == 1 and _said(records[key]) in right:
+    def take(self, incoming: Iterable[tuple[str, Item]]) -> Merged:
+        before = {record.message_key: record for record in self._before.labels}
+        stays = {key: record for key, record in before.items() if not self._why(record)}
+        for key, record in stays.items():
+            self._claims[key].append(_Claim(record))
+        came = self._sort(incoming)
+        self._delete()
+        merged = {key: self._agreed(key, claims) for key, claims in self._claims.items()}
+        known = {key: record for key, record in merged.items() if record is not None}
+        after = self._one_label_a_text(known)
+        gone = stays.keys() - after.keys()
+        deleted = sum(self._is_deleted(stays[key]) for key in gone)
+        return Merged(
+            labels=LabelSet(
+                tuple(after[key] for key in sorted(after)),
+                tuple(self._deletions[key] for key in sorted(self._deletions)),
+            ),
+            new=len(after.keys() - before.keys()),
+            changed=sum(after[key] != before[key] for key in after.keys() & before.keys()),
+            unchanged=sum(after[key] == before[key] for key in came & after.keys() & before.keys()),
+            deleted=deleted,
+            replaced=len(gone) - deleted,
+            now_apart=len(before) - len(stays),
+            unmatched=sum(not self._deletions[key].text_keys for key in self._given),
+            left_out=tuple(self._left_out),
+            notices=tuple(self._notices),
+        )
+
+    def _why(self, record: LabelRecord) -> str | None:
+        return self._apart.why(record.text)
+
+    def _sort(self, incoming: Iterable[tuple[str, Item]]) -> set[Key]:
+        """Put each row where it belongs; returns the messages that labels came of."""
+        came = set[Key]()
+        for file, item in incoming:
+            if isinstance(item, BadRow):
+                self._left_out.append(LeftOut(file, item))
+            elif isinstance(item, Notice):
+                self._notices.append((file, item))
+            elif isinstance(item.record, Deletion):
+                key = item.record.message_key
+                self._given.add(key)
+                earlier = self._deletions.get(key, item.record)
+                self._deletions[key] = max(
+                    earlier, item.record, key=lambda one: (len(one.text_keys), one.deleted_at)
+                )
+            elif reason := self._why(item.record):
+                row = BadRow(item.line, reason)
+                self._left_out.append(LeftOut(file, row, is_fault=False))
+            else:
+                self._claims[item.record.message_key].append(_Claim(item.record, (file, item)))
+                came.add(item.record.message_key)
+        return came
+
+    def _delete(self) -> None:
+        """Take out what is deleted, and remember the hash of its text."""
+        records = [claim.record for claims in self._claims.values() for claim in claims]
+        for key, deletion in self._deletions.items():
+            texts = {text_key(one.text) for one in records if deletion.meets(one)}
+            texts |= {*deletion.text_keys}
+            self._deletions[key] = deletion.model_copy(update={"text_keys": tuple(sorted(texts))})
+        for key in list(self._claims):
+            left = [one for one in self._claims[key] if not self._is_deleted(one.record)]
+            if left:
+                self._claims[key] = left
+            else:
+                del self._claims[key]
+
+    def _is_deleted(self, record: LabelRecord) -> bool:
+        return any(deletion.meets(record) for deletion in self._deletions.values())
+
+    def _agreed(self, key: Key, claims: Sequence[_Claim]) -> LabelRecord | None:
+        """The record of one message; None if nothing is known of its labels."""
+        reason = "labels of one message contradict each other, and no times tell the later"
+        agreed: dict[str, Any] = {}
+        for head in _HEADS:
+            saying = [one for one in claims if getattr(one.record, head) is not None]
+            agreed[head] = self._winner(saying, head, reason)
+        told = {head: label for head, label in agreed.items() if label is not None}
+        behind = [
+            one
+            for one in claims
+            if any(getattr(one.record, head) == label for head, label in told.items())
+        ]
+        if not behind:
+            return None
+        latest = max(behind, key=lambda one: (one.rank, format_record(one.record)))
+        self._origin[key] = latest.origin
+        return latest.record.model_copy(update=agreed)
+
+    def _winner(self, saying: Sequence[_Claim], head: str, reason: str) -> object:
+        """The label that counts; where that cannot be told, what was known, or nothing."""
+        if not saying:
+            return None
+        top = max(one.rank for one in saying)
+        first = [one for one in saying if one.rank == top]
+        if len({getattr(one.record, head) for one in first}) == 1:
+            return getattr(first[0].record, head)
+        self._leave_out(first, reason)
+        known = [one for one in saying if one.origin is None]
+        return getattr(known[0].record, head) if known else None
+
+    def _leave_out(self, claims: Iterable[_Claim], reason: str) -> None:
+        told = {(one.file, one.row.line) for one in self._left_out}
+        for one in claims:
+            if one.origin is not None and (one.origin[0], one.origin[1].line) not in told:
+                file, item = one.origin
+                self._left_out.append(LeftOut(file, BadRow(item.line, reason)))
+
+    def _one_label_a_text(self, records: Mapping[Key, LabelRecord]) -> dict[Key, LabelRecord]:
+        """Of messages with the same text and different labels, those with the label that counts."""
+        reason = "the same text has other labels elsewhere, and no times tell the later"
+        by_text: dict[str, list[Key]] = defaultdict(list)
+        for key, record in records.items():
+            by_text[text_key(record.text)].append(key)
+        kept = dict(records)
+        for keys in by_text.values():
+            if len({_said(records[key]) for key in keys}) == 1:
                 continue
-            del kept[key]
-            if len(right) > 1:
-                left_out += [_out(file, item, reason) for file, item in given.get(key, ())[-1:]]
-    return kept, left_out
+            claims = {key: _Claim(records[key], self._origin[key]) for key in keys}
+            top = max(one.rank for one in claims.values())
+            first = [key for key in keys if claims[key].rank == top]
+            if len({_said(records[key]) for key in first}) > 1:
+                self._leave_out((claims[key] for key in first), reason)
+                first = [key for key in first if claims[key].origin is None][:1]
+            right = {_said(records[key]) for key in first}
+            for key in keys:
+                if _said(records[key]) not in right:
+                    del kept[key]
+        return kept
 
 
 def _said(record: LabelRecord) -> tuple[object, ...]:
-    return (record.intent, record.urgency_level, record.sentiment_label)
-
-
-def _time(record: LabelRecord) -> datetime:
-    return record.labelled_at or _LONG_AGO
-
-
-def _deleted_at(deletion: Deletion) -> datetime:
-    return deletion.deleted_at
-
-
-def _is_deleted(record: LabelRecord, deletions: dict[Key, Deletion]) -> bool:
-    deletion = deletions.get(record.message_key)
-    return deletion is not None and _time(record) <= deletion.deleted_at
-
-
-def _out(file: str, item: Incoming, reason: str) -> LeftOut:
-    return LeftOut(file, BadRow(item.line, reason))
+    return tuple(getattr(record, head) for head in _HEADS)
 
 
 def _read(path: Path) -> Iterator[Record]:
     if not path.exists():
         return
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 yield parse_record(line)
@@ -233,4 +315,4 @@ def _lines(records: Iterable[Record]) -> bytes:
 
 
 def _deletions(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(".jsonl") + _DELETIONS)
+    return path.with_name(path.name.removesuffix(_SUFFIX) + _DELETIONS)

@@ -32,7 +32,7 @@ from replyrank.training.rows import TrainingRows
 #: what a label column is called, unless the user names another
 LABEL_COLUMNS: Final = ("intent", "urgency", "sentiment")
 #: the names of records and of scored files, taken where the first is not there
-_OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"urgency": "urgency_level", "sentiment": "sentiment_label"}
 )
 
@@ -159,7 +159,8 @@ def read_labelled(path: str | Path, options: LabelledOptions | None = None) -> L
     options = options or LabelledOptions()
     posts: list[_Post] = []
     left_out: list[BadRow] = []
-    with open_source(path, options.reading) as source:
+    with open_source(path, options.reading, rereadable=True) as source:
+        source.find_all_columns()
         columns = find_label_columns(source, options)
         for item in _items(source, columns, options.split):
             if isinstance(item, BadRow):
@@ -196,7 +197,7 @@ def find_label_columns(source: Source, options: LabelledOptions) -> LabelColumns
         wanted = chosen.get(label, label)
         found = wanted if wanted in source.columns else by_normal.get(normal_name(wanted))
         if found is None and label not in chosen:
-            found = by_normal.get(_OTHER_NAMES.get(label, label))
+            found = by_normal.get(OTHER_NAMES.get(label, label))
         if found is not None:
             labels[label] = found
         elif label in chosen:

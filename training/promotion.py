@@ -14,10 +14,11 @@ from replyrank.models.champion import (
     read_champion,
     write_champion,
 )
-from replyrank.models.find import find_artefact
+from replyrank.models.errors import ArtefactError, ChampionError
+from replyrank.models.find import DEFAULT, champion_artefact, find_artefact
 from replyrank.training.errors import GateError
 from replyrank.training.gate import GateReport
-from replyrank.training.tracking import Tracking
+from replyrank.training.tracking import Tracking, adopt
 
 #: what was promoted, refused and rolled back, one line each
 HISTORY: Final = "history.jsonl"
@@ -52,13 +53,23 @@ def find_challenger(model: str, home: Path, store: Tracking | None) -> Artefact:
     return verify(store.fetch(model, home / MODELS))
 
 
-def set_alias(store: Tracking | None, champion: Champion) -> str | None:
-    """Give the alias ``champion`` in MLflow to the version in use, where it is registered.
+def find_champion(home: Path, *, forced: bool) -> Artefact:
+    """The model in use: that of the pointer, else the shipped one.
+
+    Args:
+        home: folder of the pointer.
+        forced: whether the shipped one stands in for a pointer whose model is gone or changed.
 
     Raises:
-        TrackingError: if the store does not answer.
+        ChampionError: if the model in use is gone or was changed.
     """
-    return None if store is None else store.set_champion(champion.manifest_sha256)
+    try:
+        return champion_artefact(home) or find_artefact(DEFAULT)
+    except (ChampionError, ArtefactError) as error:
+        if forced:
+            return find_artefact(DEFAULT)
+        message = f"{error}; or put another in its place with --force and --reason"
+        raise ChampionError(message) from error
 
 
 def pull(home: Path, store: Tracking) -> Champion | None:
@@ -92,7 +103,7 @@ def promote(
         failed = "\n".join(f"  {verdict.sentence}" for verdict in report.failures)
         message = (
             f"{report.challenger} is refused: it is worse than {report.champion} on {report.posts} "
-            f"beyond the tolerance:\n{failed}"
+            f"beyond the tolerance, or was not measured:\n{failed}"
         )
         raise GateError(message)
     champion = point_to(home, challenger)
@@ -101,28 +112,50 @@ def promote(
 
 
 def point_to(home: Path, artefact: Artefact) -> Champion:
-    """Replace the pointer; the model in use becomes the one before."""
-    before = read_champion(home)
-    champion = Champion(
-        version=artefact.config.name,
-        folder=_relative(artefact.folder.resolve(), home.resolve()),
-        manifest_sha256=artefact.manifest_sha256,
-        previous=None if before is None else _version(before),
-    )
+    """Replace the pointer; the model in use becomes the one before.
+
+    The pointer names a copy in ``home``: the folder it came from may be trained into again.
+    """
+    try:
+        before = read_champion(home)
+    except ChampionError:
+        # A pointer that cannot be read names nothing to go back to.
+        before = None
+    # Before the first pointer the shipped model was in use.
+    previous = _kept(home, find_artefact(DEFAULT)) if before is None else _version(before)
+    champion = Champion(**_kept(home, artefact).model_dump(), previous=previous)
     write_champion(home, champion)
     return champion
+
+
+def _kept(home: Path, artefact: Artefact) -> ModelVersion:
+    """A copy in ``home``, as the pointer names it."""
+    folder = adopt(artefact, home / MODELS)
+    return ModelVersion(
+        version=artefact.config.name,
+        folder=f"{MODELS}/{folder.name}",
+        manifest_sha256=artefact.manifest_sha256,
+    )
 
 
 def rollback(home: Path) -> Champion:
     """Point to the model that was in use before.
 
     Raises:
-        UsageError: if there is no pointer, or none before it.
+        UsageError: if there is no pointer, none before it, or that one is gone or was changed.
     """
     now = read_champion(home)
     if now is None or now.previous is None:
-        message = f"{home} knows no model before the one in use; promote one instead"
+        message = f"{home} knows no model before the one in use; promote one"
         raise UsageError(message)
+    try:
+        is_it = verify(home / now.previous.folder).manifest_sha256 == now.previous.manifest_sha256
+    except ArtefactError as error:
+        message = f"the model before the one in use cannot be used: {error}; promote one instead"
+        raise UsageError(message) from error
+    if not is_it:
+        message = f"{home / now.previous.folder} is not the model that was in use; promote one "
+        raise UsageError(message + "instead")
     # What is left is the one to come back to, so that a rollback can be rolled back.
     champion = Champion(**now.previous.model_dump(), previous=_version(now))
     write_champion(home, champion)
@@ -136,11 +169,6 @@ def _version(champion: Champion) -> ModelVersion:
         folder=champion.folder,
         manifest_sha256=champion.manifest_sha256,
     )
-
-
-def _relative(folder: Path, home: Path) -> str:
-    """Below the pointer relative to it, so that both may move together."""
-    return str(folder.relative_to(home) if folder.is_relative_to(home) else folder)
 
 
 def _note(

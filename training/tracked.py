@@ -5,7 +5,7 @@ import json
 import platform
 import re
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions, version
@@ -15,6 +15,7 @@ from typing import Final
 import yaml
 
 from replyrank.data.readers import ReadOptions
+from replyrank.data.readers.targets import Target
 from replyrank.data.samples.load import sample_path
 from replyrank.models.artefact import CARD, Artefact, verify
 from replyrank.models.held_out import load_held_out
@@ -56,30 +57,52 @@ class RunFacts:
     curves: Curves
 
 
-def track(tracking: Tracking, facts: RunFacts) -> Logged:
+def track(
+    tracking: Tracking, facts: RunFacts, tell: Callable[[str], None] = lambda _line: None
+) -> Logged:
     """Log a run once: what was logged of the same artefact in the same store stays as it is.
+
+    Args:
+        tracking: the store.
+        facts: of the run.
+        tell: is told what could not be logged.
 
     Raises:
         TrackingError: if the store does not take it.
     """
     artefact, note = verify(facts.artefact), facts.work / _LOGGED
-    known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    if (known.get("uri"), known.get("manifest")) == (tracking.uri, artefact.manifest_sha256):
-        return Logged(known["run_id"], known["model"], known["version"], known["uri"])
-    with _finished(facts, artefact) as run:
+    known = _known(note, tracking.uri, artefact.manifest_sha256)
+    if known is not None and tracking.has(known):
+        return known
+    with _finished(facts, artefact, tell) as run:
         logged = tracking.log(run)
-    note.write_text(
-        json.dumps({**asdict(logged), "manifest": artefact.manifest_sha256}), encoding="utf-8"
-    )
+    facts_of_it = {**asdict(logged), "manifest": artefact.manifest_sha256}
+    with Target(note, force=True) as out:
+        out.stream.write(json.dumps(facts_of_it).encode())
     return logged
 
 
+def _known(note: Path, uri: str, manifest_sha256: str) -> Logged | None:
+    """What was logged of an artefact before; a note that cannot be read counts as none."""
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if (known["uri"], known["manifest"]) != (uri, manifest_sha256):
+            return None
+        return Logged(known["run_id"], known["model"], known["version"], known["uri"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 @contextmanager
-def _finished(facts: RunFacts, artefact: Artefact) -> Generator[FinishedRun]:
+def _finished(
+    facts: RunFacts, artefact: Artefact, tell: Callable[[str], None]
+) -> Generator[FinishedRun]:
     report = held_out_report(artefact, facts.material, load_policy())
     with tempfile.TemporaryDirectory() as place:
         files = Path(place)
         _write_files(files, facts, artefact, report)
+        if own_wheel(files / "wheel") is None:
+            tell("without the wheel of this package: it could not be made here")
         yield FinishedRun(
             name=facts.config.name,
             artefact=facts.artefact,
@@ -115,7 +138,6 @@ def _write_files(
     installed = sorted({f"{one.name}=={one.version}" for one in distributions()})
     (files / "environment.txt").write_text("\n".join(installed) + "\n", encoding="utf-8")
     (files / "wheel").mkdir()
-    own_wheel(files / "wheel")
 
 
 def data_inputs(material: Material) -> list[DataInput]:

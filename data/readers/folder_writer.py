@@ -26,6 +26,9 @@ class FolderTarget(Sink):
 
     def __init__(self, path: Path, part: Path | None = None) -> None:
         self._final = path.resolve()
+        if self._final.is_mount():
+            message = f"{str(path)!r} is where a disk is mounted and cannot be replaced; "
+            raise UsageError(message + "give a folder below it")
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             message = f"{str(path)!r} is there already, and folders are not replaced; "
             raise UsageError(message + "give another name, or remove it")
@@ -57,6 +60,12 @@ class FolderWriter(Writer):
     def __init__(
         self, target: FolderTarget, source: ParquetFolder, added: Mapping[str, Any]
     ) -> None:
+        if clashing := sorted(set(source.keys) & set(added)):
+            message = (
+                f"folders of {source.name} are named by {', '.join(clashing)}, a column of ours, "
+                "and a reader would meet both; write to one file, or rename the folders"
+            )
+            raise UsageError(message)
         super().__init__(target, source, added)
         self._folder = target.part
         self._source = source
@@ -86,7 +95,7 @@ class FolderWriter(Writer):
 
     def _write_empty(self, file: FolderFile) -> None:
         """A file without rows has one without rows; one that could not be read has none."""
-        if not file.rows and file.schema.names:
+        if not file.rows and file.fault is None:
             with self._writer(file):
                 pass
 

@@ -143,6 +143,11 @@ class Source(ABC):
     mapping: ColumnMap | None
     options: ReadOptions
 
+    @property
+    def own_columns(self) -> frozenset[str]:
+        """The columns that every row has."""
+        return frozenset(self.columns)
+
     @abstractmethod
     def windows(self, size: int) -> Iterator[Window]:
         """Windows of at most ``size`` rows, in order; some are shorter."""
@@ -150,6 +155,9 @@ class Source(ABC):
     @abstractmethod
     def schema(self) -> Any:
         """``pyarrow.Schema`` of all columns; for JSONL this reads the input once more."""
+
+    def find_all_columns(self) -> None:  # noqa: B027  only JSON Lines has columns that come late
+        """Know every column before the first row, and not only those of the first rows."""
 
     @abstractmethod
     def fraction(self) -> float | None:

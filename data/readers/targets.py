@@ -1,5 +1,6 @@
 """Where output goes: a file that appears whole or not at all, or stdout."""
 
+import errno
 import gzip
 import os
 import secrets
@@ -29,6 +30,23 @@ def appears_whole(path: str | Path) -> bool:
     place = Path(path)
     is_kept = place.is_file() or place.is_dir() or not place.exists()
     return str(path) != STANDARD_STREAM and is_kept
+
+
+def move(part: Path, final: Path) -> None:
+    """Put a file that is complete in its place, in one step also between file systems."""
+    try:
+        part.replace(final)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        near = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+        try:
+            shutil.copyfile(part, near)
+            near.replace(final)
+        except BaseException:
+            near.unlink(missing_ok=True)
+            raise
+        part.unlink()
 
 
 class Sink(ABC):
@@ -67,6 +85,7 @@ class Target(Sink):
         part: Path | None = None,
     ) -> None:
         self.name = "stdout" if str(path) == STANDARD_STREAM else str(path)
+        self._force = force
         self._final: Path | None = None
         self._part: Path | None = None
         self._copy_to: BinaryIO | None = None
@@ -77,21 +96,19 @@ class Target(Sink):
                 self._copy_to = self._raw
                 self._raw = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115
         else:
-            self._raw = self._open(Path(path), part, force=force)
+            self._raw = self._open(Path(path), part)
         self.stream = self._raw
         if str(path) != STANDARD_STREAM and is_gzip(path):
             # No file name and no time in the header: the same rows give the same bytes.
             self._gzip = gzip.GzipFile("", "wb", compresslevel=6, fileobj=self._raw, mtime=0)
             self.stream = cast("BinaryIO", self._gzip)
 
-    def _open(self, path: Path, part: Path | None, *, force: bool) -> BinaryIO:
+    def _open(self, path: Path, part: Path | None) -> BinaryIO:
         final = path.resolve()
         if final.is_dir():
             message = f"{str(path)!r} is a folder; give a file"
             raise UsageError(message)
-        if final.is_file() and not force:
-            message = f"{str(path)!r} is there already; give another name, or --force to replace it"
-            raise UsageError(message)
+        self._refuse_to_replace(final)
         try:
             if final.exists() and not final.is_file():
                 return final.open("wb")  # a device or pipe: nothing to rename
@@ -102,8 +119,23 @@ class Target(Sink):
         self._final, self._part = final, part
         return stream
 
+    def _refuse_to_replace(self, final: Path) -> None:
+        if final.is_file() and not self._force:
+            message = f"{self.name!r} is there already; give another name, or --force to replace it"
+            raise UsageError(message)
+
+    def flush(self) -> None:
+        """Have what was written on the disk, as far as it is no pipe and not compressed."""
+        if self._part is not None and not self._raw.closed:
+            self._raw.flush()
+            os.fsync(self._raw.fileno())
+
     def commit(self) -> None:
-        """Make the output appear."""
+        """Make the output appear.
+
+        Raises:
+            UsageError: if a file has come there meanwhile and may not be replaced.
+        """
         if self._gzip is not None:
             self._gzip.close()
         self._raw.flush()
@@ -115,7 +147,8 @@ class Target(Sink):
         if self._final is not None and self._part is not None:
             os.fsync(self._raw.fileno())
             self._raw.close()
-            self._part.replace(self._final)
+            self._refuse_to_replace(self._final)
+            move(self._part, self._final)
         elif self.name != "stdout":
             self._raw.close()
 

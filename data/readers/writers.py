@@ -251,7 +251,7 @@ def _resolve(
     ``input_<name>``.
     """
     text = source.mapping.text if source.mapping else None
-    scored_before = set(added) <= set(source.columns) - {text}
+    scored_before = set(added) <= source.own_columns - {text}
     renamed: dict[str, str | None] = {}
     for name in added:
         *_, new = unique_names([*source.columns, *added, f"input_{name}"])

@@ -81,6 +81,8 @@ def import_(
             metavar="SHARE", min=0, max=1, help="Of a file's rows, above which none is taken."
         ),
     ] = 0.1,
+    zone: options.Zone = "UTC",
+    dates: options.Dates = None,
 ) -> None:
     """Take a team's labels into one set to train on: checked, one label a text, nothing deleted.
 
@@ -91,7 +93,9 @@ def import_(
     from replyrank.training.label_import import ImportOptions, import_labels  # noqa: PLC0415
     from replyrank.training.labelled import labelled_options, named_words  # noqa: PLC0415
 
-    reading = options.read_options(None, text_column, None, None, columns=columns)
+    reading = options.read_options(
+        None, text_column, None, None, columns=columns, zone=zone, dates=dates
+    )
     table = replace(labelled_options(reading, None), words=named_words(words or ()))
     done = import_labels(
         files,
@@ -103,6 +107,8 @@ def import_(
         ),
     )
     told = ProblemPrinter()
+    for file, notice in done.merged.notices:
+        told(replace(notice, reason=f"{file}: {notice.reason}"))
     for one in done.merged.left_out:
         told(replace(one.row, reason=f"{one.file}: {one.row.reason}"))
     told.close()
@@ -144,6 +150,7 @@ def audit(
         told.close()
         suspects = find(posts, find_artefact(model), most, threads=threads)
         out.stream.write(to_utf8(as_csv(suspects)))
+        told.require_whole(str(source))
     typer.echo(f"{target}: {len(suspects):,} of {len(posts):,} labelled posts", err=True)
 
 

@@ -2,14 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from replyrank.data.errors import UsageError
+from replyrank.data.errors import ReplyrankError, UsageError
 from replyrank.models.champion import Champion
-from replyrank.models.find import HOME_VARIABLE, champion_artefact, find_artefact
+from replyrank.models.find import HOME_VARIABLE
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 
@@ -70,18 +71,20 @@ def promote(
     where = _home(home)
     with needs_extra("train", "promote", "sklearn", "mlflow"):
         from replyrank.training import promotion  # noqa: PLC0415  needs the extra
-        from replyrank.training.gate import run_gate  # noqa: PLC0415
+        from replyrank.training.gate import run_gate, unseen  # noqa: PLC0415
         from replyrank.training.gate_posts import load_gate_posts  # noqa: PLC0415
         from replyrank.training.gate_rules import load_gate_rules  # noqa: PLC0415
         from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
         found_rules, store = load_gate_rules(rules), Tracking.present(_STORE)
         challenger = promotion.find_challenger(model, where, store)
-        champion = champion_artefact(where) or find_artefact("default")
+        champion = promotion.find_champion(where, forced=force)
         if challenger.manifest_sha256 == champion.manifest_sha256:
             message = f"{challenger.config.name} is in use already; name another model"
             raise UsageError(message)
-        judges = load_gate_posts(posts, dataset, corpora)
+        judges = unseen(load_gate_posts(posts, dataset, corpora), (champion, challenger))
+        for notice in judges.notices:
+            typer.echo(notice, err=True)
         found = run_gate(champion, challenger, judges, found_rules)
         if report_file is not None:
             report_file.write_text(found.markdown(), encoding="utf-8")
@@ -90,7 +93,7 @@ def promote(
         forced = promotion.Forced(reason) if reason else None
         pointer = promotion.promote(where, challenger, found, forced)
         _tell(pointer, where)
-        _tell_alias(promotion.set_alias(store, pointer))
+        _set_alias(store.set_champion if store is not None else None, pointer)
 
 
 def rollback(*, home: Home = None) -> None:
@@ -102,7 +105,8 @@ def rollback(*, home: Home = None) -> None:
 
         pointer = promotion.rollback(where)
         _tell(pointer, where)
-        _tell_alias(promotion.set_alias(Tracking.present(_STORE), pointer))
+        store = Tracking.present(_STORE)
+        _set_alias(store.set_champion if store is not None else None, pointer)
 
 
 def pull(*, home: Home = None) -> None:
@@ -140,6 +144,14 @@ def _tell(pointer: Champion, home: Path) -> None:
     typer.echo(json.dumps({"version": pointer.version, "folder": str(home / pointer.folder)}))
 
 
-def _tell_alias(version: str | None) -> None:
-    if version is not None:
-        typer.echo(f"MLflow: version {version} has the alias champion", err=True)
+def _set_alias(set_champion: Callable[[str], str | None] | None, pointer: Champion) -> None:
+    """The pointer decides; an alias that could not be set is told, and is no failure."""
+    if set_champion is None:
+        return
+    try:
+        version = set_champion(pointer.manifest_sha256)
+    except ReplyrankError as error:
+        typer.echo(f"the pointer is set, the alias in MLflow is not: {error}", err=True)
+        return
+    said = "no version has" if version is None else f"version {version} has"
+    typer.echo(f"MLflow: {said} the alias champion", err=True)

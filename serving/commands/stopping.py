@@ -1,10 +1,12 @@
 """Ctrl-C and SIGTERM: a run that is stopped says what it keeps."""
 
+import os
 import signal
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -12,6 +14,7 @@ from replyrank.pipeline.parts import kept_words
 
 #: what a shell makes of a process that a signal ended
 _SIGNALLED: Final = 128
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _StoppedError(BaseException):
@@ -26,20 +29,31 @@ class _StoppedError(BaseException):
 def stopping(target: str) -> Generator[None]:
     """Turn a signal into an orderly end: what is open is closed, and the user told.
 
-    Raises:
-        typer.Exit: with 128 and the signal's number, as shells count.
+    The process ends with 128 and the signal's number, as shells count; a second signal ends it at
+    once. Signals that the process was started to ignore stay ignored.
     """
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {}
     try:
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, _stop)
         yield
     except _StoppedError as stopped:
         words = kept_words(target)
         typer.echo(f"replyrank: stopped{f'; {words}' if words else ''}", err=True)
-        raise typer.Exit(_SIGNALLED + stopped.number) from None
+        sys.stdout.flush()
+        # A thread may wait for a pipe that has nothing to read, and must not keep the process.
+        os._exit(_SIGNALLED + stopped.number)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for given, handler in before.items():
+            signal.signal(given, handler)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
+    for one in _SIGNALS:
+        signal.signal(one, _leave)
     raise _StoppedError(number)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    os._exit(_SIGNALLED + number)

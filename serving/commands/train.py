@@ -88,11 +88,13 @@ def train(
             return
         # A store that does not answer is told before the work.
         store = Tracking(_WORK / "mlflow", experiment) if tracked else None
+        if store is not None:
+            store.check()
         artefact = run.run(target, config.name)
         if store is not None:
             _say("logging to MLflow: figures, intervals, a replay of the sample trace")
             curves = Curves(work / CURVES)
-            logged = track(store, RunFacts(config, material, artefact, work, curves))
+            logged = track(store, RunFacts(config, material, artefact, work, curves), _say)
             _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
         typer.echo(artefact)
 

@@ -57,7 +57,7 @@ def test_messages_go_to_label_studio(command: Command, folder: Path) -> None:
     assert done.returncode == 0
     assert done.stderr.startswith("tasks.json: 3 tasks with what ")
     tasks = json.loads((folder / "tasks.json").read_text())
-    assert [task["data"]["id"] for task in tasks] == ["a1", "a2", "a3"]
+    assert [task["data"]["external_id"] for task in tasks] == ["a1", "a2", "a3"]
     assert '"ann"' not in (folder / "tasks.json").read_text()
     assert (folder / "labels.xml").read_text().startswith("<View>")
     again = command("data", "tasks", "inbox.csv", "-o", "tasks.json")

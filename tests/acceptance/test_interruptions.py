@@ -50,14 +50,23 @@ def parts(folder: Path) -> int:
     return len(list((folder / "out.csv.parts").glob("*.parquet")))
 
 
-def stop_at(process: subprocess.Popen[str], number: int, folder: Path, least: int) -> str:
-    """Send a signal as soon as so many parts are there; returns what the process said."""
+def stop_at(
+    process: subprocess.Popen[str], number: int, folder: Path, least: int, *, wait: bool = True
+) -> str:
+    """Send a signal as soon as so many parts are there; returns what the process said.
+
+    Without ``wait`` its stdin stays open.
+    """
     end = time.monotonic() + TIMEOUT
     while parts(folder) < least and process.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     process.send_signal(number)
-    _, said = process.communicate(timeout=TIMEOUT)
-    return said
+    if wait:
+        return process.communicate(timeout=TIMEOUT)[1]
+    process.wait(TIMEOUT)
+    assert process.stderr is not None
+    with process.stderr as words:
+        return words.read()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -117,3 +126,27 @@ def test_another_run_on_the_same_file(posts: Path, command: Command, tiny_model:
     assert second.stderr == (
         "replyrank: another run is writing 'out.csv'; wait for it, or give another name\n"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_pipe_with_nothing_to_read_does_not_keep_the_process(
+    posts: Path, tiny_model: Path
+) -> None:
+    folder = posts.parent
+    command = [*COMMAND[:4], "-", "--format", "csv", "-o", "out.csv"]
+    process = subprocess.Popen(  # noqa: S603
+        command,
+        cwd=folder,
+        env=environment({"REPLYRANK_MODEL": str(tiny_model)}),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdin is not None
+    lines = posts.read_text().splitlines()[: 4096 + 2]
+    process.stdin.write("\n".join(lines) + "\n")
+    process.stdin.flush()
+    said = stop_at(process, signal.SIGTERM, folder, 1, wait=False)
+    process.stdin.close()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "the scores of 4,096 rows are kept" in said

@@ -157,10 +157,14 @@ def test_the_champion_has_an_alias_and_can_be_fetched(tracked: Tracked, tmp_path
     assert tracked.tracking.set_champion(manifest) == tracked.logged.version
     for version in (None, tracked.logged.version):
         fetched = tracked.tracking.fetch(version, tmp_path / "models")
-        assert fetched == tmp_path / "models" / "toy-linear"
+        assert fetched == tmp_path / "models" / f"toy-linear-{manifest[:12]}"
         assert verify(fetched).manifest_sha256 == manifest
     with pytest.raises(TrackingError):
         tracked.tracking.fetch("99", tmp_path)
+    # A model that is in use and not registered takes the alias from the one that was.
+    assert tracked.tracking.set_champion("0" * 64) is None
+    with pytest.raises(TrackingError, match="no model was brought here"):
+        tracked.tracking.fetch(None, tmp_path)
 
 
 def test_the_same_run_has_the_same_figures(tracked: Tracked) -> None:
@@ -179,7 +183,7 @@ def test_a_store_that_is_down_is_told_before_the_work(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(TrackingError) as error:
-        Tracking(tmp_path)
+        Tracking(tmp_path).check()
     assert str(error.value).startswith("MLflow at http://127.0.0.1:9 failed: ")
     assert "nothing was trained" in str(error.value)
     assert "unset it" in str(error.value)
@@ -207,6 +211,34 @@ def test_a_store_that_dies_on_the_way_has_nothing_half_registered(
     assert not (facts.work / "mlflow.json").exists()
     monkeypatch.undo()
     assert track(tracking, facts).version == "1"
+
+
+def test_the_last_step_that_fails_leaves_a_failed_run(
+    facts: RunFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (facts.work / "mlflow.json").write_text("{torn")
+    tracking = Tracking(tmp_path / "store")
+
+    def dies(*_: object, **__: object) -> None:
+        message = "connection reset"
+        raise OSError(message)
+
+    monkeypatch.setattr(mlflow, "register_model", dies)
+    with pytest.raises(TrackingError, match="connection reset"):
+        track(tracking, facts)
+    client = MlflowClient(tracking.uri, registry_uri=tracking.uri)
+    (experiment,) = client.search_experiments(filter_string=f"name = '{NAME}'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+    assert client.search_model_versions(f"name='{NAME}'") == []
+
+
+def test_a_password_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:s3cret@127.0.0.1:9/ml")
+    with pytest.raises(TrackingError) as error:
+        Tracking(tmp_path).check()
+    assert "s3cret" not in str(error.value)
+    assert "http://127.0.0.1:9/ml" in str(error.value)
 
 
 def test_curves_outlive_a_torn_line(tmp_path: Path) -> None:

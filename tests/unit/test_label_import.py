@@ -1,22 +1,30 @@
 """Labels of a team: read from what exports write, checked, merged, kept as a whole."""
 
+import gzip
 import json
+import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replyrank.data.errors import UsageError
 from replyrank.data.label_records import Deletion, LabelRecord, Record, format_record
 from replyrank.data.labels import read_labels
 from replyrank.data.near_copies import NearCopyGuard
-from replyrank.data.readers import BadRow
 from replyrank.data.splits import gate_keys
 from replyrank.data.vocabulary import Channel, Intent, SentimentLabel, UrgencyLevel
 from replyrank.training.errors import ImportRefusedError
-from replyrank.training.label_files import Incoming, LabelFileOptions, read_label_file
+from replyrank.training.label_files import (
+    Incoming,
+    Item,
+    LabelFileOptions,
+    read_label_file,
+)
 from replyrank.training.label_import import Imported, ImportOptions, apart, import_labels
 from replyrank.training.label_set import Apart, LabelSet, load_label_set, merge
 from replyrank.training.labelled import LabelledOptions, named_words, read_labelled
@@ -37,7 +45,7 @@ def deletion(key: str, at: int) -> Deletion:
     return Deletion(kind="deletion", external_id=key, deleted_at=day(at))
 
 
-def incoming(*records: Record) -> list[tuple[str, Incoming | BadRow]]:
+def incoming(*records: Record) -> list[tuple[str, Item]]:
     return [("new.jsonl", Incoming(line, record)) for line, record in enumerate(records, start=1)]
 
 
@@ -45,7 +53,9 @@ def labels(*records: LabelRecord) -> LabelSet:
     return LabelSet(tuple(sorted(records, key=lambda record: record.message_key)))
 
 
-def read(path: Path, options: LabelFileOptions | None = None) -> list[Record | tuple[int, str]]:
+def read(
+    path: Path, options: LabelFileOptions | None = None
+) -> list[Record | tuple[int | None, str]]:
     return [
         item.record if isinstance(item, Incoming) else (item.line, item.reason)
         for item in read_label_file(path, options or LabelFileOptions())
@@ -189,7 +199,7 @@ def test_records_and_deletions(tmp_path: Path) -> None:
     found = read(path)
     assert found[0] == records[0]
     assert found[2] == records[1]
-    line, reason = found[1] if isinstance(found[1], tuple) else (0, "")
+    line, reason = found[1] if isinstance(found[1], tuple) else (None, "")
     assert line == 3
     assert reason.startswith("not JSON")
 
@@ -259,17 +269,101 @@ def test_what_is_deleted_does_not_come_back() -> None:
     before = labels(label("a", PRAISE, 2, "1"), label("b", PRAISE, 2, "2"))
     first = merge(before, incoming(deletion("1", 3)), Apart())
     assert [record.text for record in first.labels.labels] == ["b"]
-    assert first.deleted == 1
+    assert (first.deleted, first.unmatched) == (1, 0)
     again = merge(
-        first.labels, incoming(label("a", PRAISE, 3, "1"), label("x", PRAISE, key="1")), Apart()
+        first.labels,
+        incoming(
+            label("a", PRAISE, 3, "1"),
+            label("x", PRAISE, key="1"),
+            # An old task that was touched again, and an export without ids.
+            label("a", PRAISE, 9, "1"),
+            label("a", PRAISE),
+        ),
+        Apart(),
     )
     assert [record.text for record in again.labels.labels] == ["b"]
-    assert again.deleted == 0
-    later = merge(first.labels, incoming(label("a", PRAISE, 4, "1")), Apart())
-    assert [record.text for record in later.labels.labels] == ["a", "b"]
-    assert later.new == 1
-    twice = merge(later.labels, incoming(deletion("1", 2), deletion("1", 5)), Apart())
-    assert [one.deleted_at for one in twice.labels.deletions] == [day(5)]
+    assert (again.deleted, again.new) == (0, 0)
+    assert [one.deleted_at for one in again.labels.deletions] == [day(3)]
+    # The texts are known by their hash alone.
+    assert '"a"' not in format_record(again.labels.deletions[0])
+
+
+def test_a_deletion_meets_records_that_do_not_say_brand_or_channel() -> None:
+    whole = Deletion(
+        kind="deletion", external_id="1", deleted_at=day(3), brand="oak", channel=Channel.EMAIL
+    )
+    bare = label("a", PRAISE, 2, "1")
+    for record, stays in (
+        (bare, False),
+        (bare.model_copy(update={"brand": "oak"}), False),
+        (bare.model_copy(update={"brand": "elm"}), True),
+        (bare.model_copy(update={"channel": Channel.TWITTER}), True),
+    ):
+        done = merge(labels(record), incoming(whole), Apart())
+        assert bool(done.labels.labels) is stays
+        assert done.unmatched == int(stays)
+
+
+def test_a_deleted_record_decides_nothing_before_it_goes() -> None:
+    before = merge(labels(), incoming(deletion("1", 2)), Apart()).labels
+    before = LabelSet((label("thanks", CHATTER, 2, "2"),), before.deletions)
+    done = merge(before, incoming(label("thanks", PRAISE, 3, "1")), Apart())
+    assert [(record.external_id, record.intent) for record in done.labels.labels] == [
+        ("2", CHATTER)
+    ]
+
+
+def test_each_kind_of_label_is_merged_by_itself() -> None:
+    mood = LabelRecord(
+        text="a", external_id="1", sentiment_label=SentimentLabel.POSITIVE, labelled_at=day(4)
+    )
+    for items in (
+        [label("a", PRAISE, 3, "1"), mood],
+        [mood, label("a", PRAISE, 3, "1")],
+        [label("a", PRAISE, key="1"), mood.model_copy(update={"labelled_at": None})],
+    ):
+        done = merge(LabelSet(), incoming(*items), Apart())
+        (record,) = done.labels.labels
+        assert (record.intent, record.sentiment_label) == (PRAISE, SentimentLabel.POSITIVE)
+        assert done.left_out == ()
+    apart_imports = merge(labels(label("a", PRAISE, 3, "1")), incoming(mood), Apart())
+    assert apart_imports.labels.labels[0].intent == PRAISE
+
+
+@given(st.permutations(range(6)))
+def test_the_order_of_dated_rows_does_not_matter(order: list[int]) -> None:
+    rows = [
+        label("a", PRAISE, 2, "1"),
+        label("a", CHATTER, 3, "1").model_copy(update={"labelled_by": "ann"}),
+        label("a", CHATTER, 3, "1").model_copy(update={"labelled_by": "bob"}),
+        label("b", PRAISE, 2, "2"),
+        label("b", REQUEST, 2, "2"),
+        label("a", REQUEST, 1, "3"),
+    ]
+    done = merge(LabelSet(), incoming(*(rows[place] for place in order)), Apart())
+    assert [(record.external_id, record.intent) for record in done.labels.labels] == [
+        ("1", CHATTER)
+    ]
+    straight = merge(LabelSet(), incoming(*rows), Apart())
+    assert done.labels.version == straight.labels.version
+    again = merge(done.labels, incoming(*rows), Apart())
+    assert again.labels == done.labels
+    assert again.changed == 0
+
+
+def test_one_instant_has_one_version() -> None:
+    paris = datetime(2026, 3, 4, 13, tzinfo=timezone(timedelta(hours=1)))
+    one = LabelRecord(text="a", intent=PRAISE, labelled_at=day(4))
+    other = LabelRecord(text="a", intent=PRAISE, labelled_at=paris)
+    assert labels(one).version == labels(other).version
+
+
+def test_labels_that_were_known_go_when_their_text_judges_models() -> None:
+    judge = "my parcel has not arrived and nobody answers the phone"
+    before = labels(label(judge, PRAISE, 2, "1"), label("fine", PRAISE, 2, "2"))
+    done = merge(before, [], Apart(guard=NearCopyGuard([judge])))
+    assert [record.text for record in done.labels.labels] == ["fine"]
+    assert done.now_apart == 1
 
 
 def test_texts_that_judge_models_do_not_train() -> None:
@@ -288,7 +382,7 @@ def test_texts_that_judge_models_do_not_train() -> None:
 
 
 def test_public_posts_that_judge_models_are_known_by_key() -> None:
-    ours = apart(None)
+    ours = apart(None, LabelFileOptions())
     test = {row.key for row in read_labels() if row.split == "test"}
     assert ours.keys == test | {key for _, key in gate_keys()}
     assert len(ours.keys) > 1_000
@@ -306,6 +400,94 @@ def run(files: Sequence[Path], out: Path, **options: Any) -> Imported:
 
 def table(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
     return write(path, "text,intent\n" + "".join(f"{text},{intent}\n" for text, intent in rows))
+
+
+def test_labels_that_come_late_in_a_file_are_read(tmp_path: Path) -> None:
+    lines = [{"text": f"early number {n}", "intent": "praise"} for n in range(250)]
+    late = {"text": "late and hurried", "intent": "praise", "urgency": "high", "id": "17"}
+    path = write(tmp_path / "new.jsonl", "\n".join(map(json.dumps, [*lines, late])))
+    array = write(tmp_path / "new.json", [*lines, late])
+    for file in (path, array):
+        record = read(file)[-1]
+        assert isinstance(record, LabelRecord)
+        assert (record.urgency_level, record.external_id) == (UrgencyLevel.HIGH, "17")
+    out = tmp_path / "labels.jsonl"
+    run([path], out)
+    assert (read_labelled(out).rows.urgency == UrgencyLevel.HIGH.value).sum() == 1
+
+
+def test_the_number_of_a_task_is_no_id_of_a_message(tmp_path: Path) -> None:
+    row = {"id": 1, "annotation_id": 9, "text": "one", "intent": "praise", "lead_time": 2.5}
+    (record,) = read(write(tmp_path / "export.json", [row]))
+    assert isinstance(record, LabelRecord)
+    assert record.external_id is None
+    (record,) = read(write(tmp_path / "export.json", [{**row, "external_id": "17"}]))
+    assert isinstance(record, LabelRecord)
+    assert record.external_id == "17"
+
+
+def test_what_a_model_said_in_a_tasks_data_is_no_label(tmp_path: Path) -> None:
+    tasks = [
+        task("one", annotation(["praise"]), sentiment_label="negative", urgency_level="critical")
+    ]
+    (record,) = read(write(tmp_path / "export.json", tasks))
+    assert isinstance(record, LabelRecord)
+    assert (record.intent, record.urgency_level, record.sentiment_label) == (PRAISE, None, None)
+
+
+def test_packed_files_and_marks_of_order(tmp_path: Path) -> None:
+    lines = "".join(f"{format_record(one)}\n" for one in (label("one", PRAISE), deletion("2", 5)))
+    for name, content in (
+        ("a.jsonl.gz", gzip.compress(lines.encode())),
+        ("b.jsonl", b"\xef\xbb\xbf" + lines.encode()),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert read(tmp_path / name) == [label("one", PRAISE), deletion("2", 5)]
+    rows = json.dumps([{"text": "one", "intent": "praise"}]).encode()
+    (tmp_path / "c.json.gz").write_bytes(gzip.compress(rows))
+    assert read(tmp_path / "c.json.gz") == [label("one", PRAISE)]
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+def test_a_file_that_breaks_off_is_refused(tmp_path: Path, name: str) -> None:
+    draw = random.Random(0)  # noqa: S311  no secret
+    texts = [f"queue number {draw.getrandbits(200)} is long" for _ in range(4_000)]
+    if name.startswith("a.csv"):
+        rows = "text,intent\n" + "".join(f"{text},praise\n" for text in texts)
+    else:
+        rows = "".join(f"{format_record(label(text, PRAISE))}\n" for text in texts)
+    packed = gzip.compress(rows.encode())
+    (tmp_path / name).write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(ImportRefusedError, match=r"breaks off at line .* so nothing was taken"):
+        run([tmp_path / name], tmp_path / "labels.jsonl")
+    assert not (tmp_path / "labels.jsonl").exists()
+
+
+def test_half_characters_can_be_written(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "new.jsonl",
+        '{"text": "one \\ud800", "intent": "praise", "annotator": "\\ud800", "id": "a\\ud800"}',
+    )
+    out = tmp_path / "labels.jsonl"
+    run([path], out)
+    (record,) = load_label_set(out).labels
+    assert (record.text, record.labelled_by, record.external_id) == (
+        *("one \ufffd", "\ufffd", "a\ufffd"),
+    )
+
+
+def test_a_set_has_its_suffix(tmp_path: Path) -> None:
+    one = table(tmp_path / "one.csv", [(ONE, "praise")])
+    for name in ("labels.csv", "labels.jsonl.gz", "labels"):
+        with pytest.raises(UsageError, match=r"does not end in \.jsonl"):
+            run([one], tmp_path / name)
+
+
+def test_doubts_of_the_reader_are_passed_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"text,intent,channel\n{ONE},praise,zendesk\n")
+    done = run([path], tmp_path / "labels.jsonl")
+    assert [notice.line for _, notice in done.merged.notices] == [2]
+    assert "zendesk" in done.merged.notices[0][1].reason
 
 
 def test_a_set_grows_and_has_a_version(tmp_path: Path) -> None:
@@ -366,7 +548,8 @@ def test_a_set_that_is_none_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_a_teams_own_test_posts_stay_apart(tmp_path: Path) -> None:
     text = "the parking machine took my card and keeps it"
-    judges = table(tmp_path / "test.csv", [(text, "praise")])
+    # Whatever its labels say, the text judges.
+    judges = table(tmp_path / "test.csv", [(text, "kudos")])
     rows = table(tmp_path / "one.csv", [(f"{text}!!", "praise"), (ONE, "praise")])
     done = run([rows], tmp_path / "labels.jsonl", apart=judges, most_left_out=0)
     assert [record.text for record in done.merged.labels.labels] == [ONE]

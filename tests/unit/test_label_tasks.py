@@ -30,7 +30,7 @@ def test_tasks_hold_the_message_without_its_author_and_what_the_model_says() -> 
     first, second = list(label_tasks(MESSAGES, FakeScorer()))
     assert first["data"] == {
         "text": "where is my parcel",
-        "id": "17",
+        "external_id": "17",
         "brand": "oakbasket",
         "channel": "twitter",
         "created_at": "2026-03-04T12:00:00+00:00",

@@ -1,5 +1,6 @@
 """A folder of Parquet files is one input, and may be one output."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ from tests.unit.test_bulk import Dying
 
 def write(path: Path, columns: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
+    # Opened here: the library takes only names in UTF-8.
+    with path.open("wb") as file:
+        pq.write_table(pa.table(columns), file)
 
 
 @pytest.fixture
@@ -220,3 +223,95 @@ def test_what_is_no_folder_of_parquet_is_refused(folder: Path, tmp_path: Path) -
         score_file(
             folder, tmp_path, FakeScorer(), BulkOptions(write=WriteOptions(format=Format.CSV))
         )
+
+
+def test_columns_of_the_users_own_stay_where_only_some_files_were_scored(
+    folder: Path, tmp_path: Path
+) -> None:
+    part = "year=2024/brand=Oak%2FBasket"
+    run(folder, tmp_path / "once")
+    (tmp_path / "once" / part / "a.parquet").replace(folder / part / "a.parquet")
+    write(folder / part / "b.parquet", {"id": [3], "text": ["three"], "language": ["klingon"]})
+    run(folder, tmp_path / "scored")
+    assert table(tmp_path / "scored" / part / "b.parquet").column("input_language").to_pylist() == [
+        "klingon"
+    ]
+    assert "input_intent" in table(tmp_path / "scored" / part / "a.parquet").column_names
+    # Where all were, ours are replaced.
+    run(tmp_path / "scored", tmp_path / "again")
+    assert "input_input_intent" not in table(tmp_path / "again" / part / "a.parquet").column_names
+
+
+def test_packed_files_are_none_of_the_folder(folder: Path) -> None:
+    (folder / "x.parquet.gz").write_bytes(b"no")
+    with open_source(folder) as source:
+        assert len([row for window in source.windows(9) for row in window.rows]) == 4
+
+
+def test_links_are_followed_and_loops_are_not(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "store/a.parquet", {"id": [5], "text": ["five"]})
+    (folder / "year=2030").symlink_to(tmp_path / "store")
+    (folder / "year=2024/loop").symlink_to(folder)
+    rows = rows_of(folder)
+    assert [row["id"] for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[-1]["year"] == 2030
+
+
+def test_each_file_has_its_own_column_of_texts_and_a_key_is_none(tmp_path: Path) -> None:
+    write(tmp_path / "in/message=1/a.parquet", {"body": ["one"]})
+    write(tmp_path / "in/message=1/b.parquet", {"full_text": ["two"]})
+    write(tmp_path / "in/_date=3/c.parquet", {"text": ["three"]})
+    with open_source(tmp_path / "in") as source:
+        texts = [text for window in source.windows(9) for text in window.texts]
+        assert source.columns == ("text", "body", "full_text", "_date", "message")
+    assert texts == ["three", "one", "two"]
+
+
+def test_an_empty_file_without_texts_is_no_fault(folder: Path, tmp_path: Path) -> None:
+    write(folder / "empty.parquet", {"id": pa.array([], pa.int64())})
+    assert run(folder, tmp_path / "scored").rejected == 0
+
+
+def test_values_that_fit_no_common_type_are_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    write(tmp_path / "in/a.parquet", {"id": [2**60 + 1, 7], "text": ["one", "two"]})
+    write(tmp_path / "in/b.parquet", {"id": [0.5], "text": ["three"]})
+    summary = run(tmp_path / "in", tmp_path / "out.csv")
+    assert (summary.scored, summary.rejected) == (1, 2)
+    report = (tmp_path / "out.csv.rejects.jsonl").read_text()
+    assert "a.parquet: rows 1 to 2 do not fit the columns of other files" in report
+    assert "write to a folder" in report
+    assert run(tmp_path / "in", tmp_path / "scored").scored == 3
+
+
+def test_a_column_without_gaps_may_be_absent_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False), ("text", pa.string())])
+    pq.write_table(pa.table({"id": [1], "text": ["one"]}, schema), tmp_path / "in/a.parquet")
+    write(tmp_path / "in/b.parquet", {"text": ["two"]})
+    run(tmp_path / "in", tmp_path / "out.parquet")
+    assert [row["id"] for row in rows_of(tmp_path / "out.parquet")] == [1, None]
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/in/brand=Caf\xe9"))
+    try:
+        write(place / "a.parquet", {"text": ["one"]})
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    assert rows_of(tmp_path / "in") == [{"text": "one", "brand": "Caf\ufffd"}]
+    assert run(tmp_path / "in", tmp_path / "scored").scored == 1
+
+
+def test_a_key_of_our_names_is_refused_in_a_mirror(tmp_path: Path) -> None:
+    write(tmp_path / "in/language=en/a.parquet", {"text": ["one"]})
+    with pytest.raises(UsageError, match=r"are named by language, .* write to one file"):
+        run(tmp_path / "in", tmp_path / "scored")
+    run(tmp_path / "in", tmp_path / "out.jsonl")
+    assert rows_of(tmp_path / "out.jsonl")[0]["input_language"] == "en"
+
+
+def test_a_report_inside_the_output_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "scored").mkdir()
+    options = BulkOptions(rejects=tmp_path / "scored" / "report.jsonl")
+    with pytest.raises(UsageError, match="would stand in"):
+        score_file(folder, tmp_path / "scored", FakeScorer(), options)

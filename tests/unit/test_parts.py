@@ -2,6 +2,7 @@
 
 import errno
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from replyrank.data.readers import Added, WriteOptions
 from replyrank.pipeline.bulk import BulkOptions, BulkSummary, Progress, score_file
 from replyrank.pipeline.errors import DiskError, PartsError
 from replyrank.pipeline.parts import Parts, kept_words
+from replyrank.pipeline.rejects import Rejects
 from replyrank.pipeline.score_columns import score_columns
 from tests.fakes import FAKE_CONFIG, FakeScorer
 from tests.unit.test_bulk import Dying
@@ -226,3 +228,152 @@ def test_scores_come_back_as_they_were_for_the_same_texts_alone(
         if list(map(repr, first)) != list(map(repr, second)):
             with pytest.raises(PartsError):
                 parts.find(0, second)
+
+
+def test_a_folder_of_the_users_own_is_left_alone(posts: Path, tmp_path: Path) -> None:
+    own = tmp_path / "out.csv.parts"
+    own.mkdir()
+    for name in ("precious.txt", "000000.parquet"):
+        (own / name).write_text("precious")
+        with pytest.raises(PartsError, match="was not made by a run; rename it"):
+            run(posts, tmp_path / "out.csv", FakeScorer())
+        assert (own / name).read_text() == "precious"
+        (own / name).unlink()
+    (own / "lock").touch()
+    run(posts, tmp_path / "out.csv", FakeScorer())
+    assert not own.exists()
+
+
+def test_what_a_user_puts_among_the_parts_stays(posts: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    stop(posts, target, 1)
+    (tmp_path / "out.csv.parts" / "notes.txt").write_text("mine")
+    run(posts, target, FakeScorer())
+    assert [path.name for path in (tmp_path / "out.csv.parts").iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_begins_again_on_a_full_disk_loses_nothing(
+    posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.csv"
+    stop(posts, target, 2)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Parts, "_write", refuse)
+    with pytest.raises(DiskError, match="the scores of 20 rows are kept"):
+        run(posts, target, FakeScorer())
+    monkeypatch.undo()
+    assert run(posts, target, FakeScorer()).resumed == 20
+
+
+@pytest.mark.parametrize("own_report", [False, True])
+@pytest.mark.parametrize("killed_in", ["report", "removal"])
+def test_a_kill_behind_the_end(
+    posts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own_report: bool,
+    killed_in: str,
+) -> None:
+    """The output stands in its place; what was left to do is done when the command comes again."""
+    target = tmp_path / "out.csv"
+    report = tmp_path / ("mine.jsonl" if own_report else "out.csv.rejects.jsonl")
+    options = {"rejects": report if own_report else None}
+    whole = run(posts, tmp_path / "whole.csv", FakeScorer())
+
+    class KillError(BaseException):
+        """Nothing that follows is run."""
+
+    def die(rejects: Rejects, *_: object) -> None:
+        assert rejects._target is not None
+        rejects._target.stream.close()
+        raise KillError
+
+    if killed_in == "report":
+        monkeypatch.setattr(Rejects, "__exit__", die)
+    # A process that is killed leaves no folder.
+    monkeypatch.setattr(Parts, "_leave", lambda parts, **_: parts._lock.release())
+    if killed_in == "report":
+        with pytest.raises(KillError):
+            run(posts, target, FakeScorer(), **options)
+    else:
+        run(posts, target, FakeScorer(), **options)
+    monkeypatch.undo()
+    assert (tmp_path / "out.csv.parts").exists()
+    assert kept_words(target) is None
+    scorer = FakeScorer()
+    summary = run(posts, target, scorer, **options)
+    assert scorer.seen == []
+    assert (summary.scored, summary.rejected, summary.rejects) == (54, 1, str(report))
+    assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert report.read_bytes() == Path(str(whole.rejects)).read_bytes()
+    assert not (tmp_path / "out.csv.parts").exists()
+    with pytest.raises(UsageError, match="is there already"):
+        run(posts, target, FakeScorer(), **options)
+
+
+def test_a_report_of_the_users_own_place_comes_with_the_output(posts: Path, tmp_path: Path) -> None:
+    report = tmp_path / "reports" / "mine.jsonl"
+    report.parent.mkdir()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run(posts, tmp_path / "out.csv", Dying(4), rejects=report)
+    assert list(report.parent.iterdir()) == []
+    assert run(posts, tmp_path / "out.csv", FakeScorer(), rejects=report).rejects == str(report)
+    assert len(report.read_text().splitlines()) == 1
+
+
+def test_a_link_leads_to_the_file_that_is_written(posts: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "out.csv").symlink_to(elsewhere / "real.csv")
+    stop(posts, tmp_path / "out.csv", 1)
+    assert [path.name for path in elsewhere.iterdir()] == ["real.csv.parts"]
+    with pytest.raises(PartsError, match="another run"), Parts(tmp_path / "out.csv", FAKE_CONFIG):
+        run(posts, elsewhere / "real.csv", FakeScorer())
+    assert run(posts, tmp_path / "out.csv", FakeScorer()).resumed == 10
+    assert (elsewhere / "real.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
+@pytest.mark.parametrize("target", [".", "", "/", "..", "folder/.."])
+def test_a_place_without_a_name_is_refused(
+    posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    work = tmp_path / "work"
+    (work / "folder").mkdir(parents=True)
+    monkeypatch.chdir(work)
+    with pytest.raises(UsageError, match=r"names no file|is a folder|no format"):
+        run(posts, Path(target), FakeScorer())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv", "work"]
+
+
+def test_a_file_that_came_meanwhile_is_kept(posts: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+
+    def write(_: Progress) -> None:
+        target.write_text("precious")
+
+    with pytest.raises(UsageError, match="is there already"):
+        run(posts, target, FakeScorer(), on_progress=write)
+    assert target.read_text() == "precious"
+    target.unlink()
+    assert run(posts, target, FakeScorer()).resumed == 54
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_flipped_bit_is_taken_for_scores(posts: Path, tmp_path: Path, seed: int) -> None:
+    target, draw = tmp_path / "out.csv", random.Random(seed)  # noqa: S311  no secret
+    run(posts, tmp_path / "whole.csv", FakeScorer())
+    stop(posts, target, 1)
+    part = tmp_path / "out.csv.parts" / "000000.parquet"
+    raw = bytearray(part.read_bytes())
+    raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
+    part.write_bytes(raw)
+    try:
+        run(posts, target, FakeScorer())
+    except PartsError:
+        # The hash of the texts was hit: refused, and nothing wrong is written.
+        assert not target.exists()
+    else:
+        assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
