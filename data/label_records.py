@@ -51,6 +51,7 @@ def _level(value: object) -> object:
 
 #: text that can be written: a half character becomes U+FFFD
 _Words = Annotated[str, BeforeValidator(_whole)]
+_Id = Annotated[_Words, Field(min_length=1)]
 _Time = Annotated[datetime, AfterValidator(_aware)]
 _Level = Annotated[
     UrgencyLevel, BeforeValidator(_level), PlainSerializer(lambda level: level.label)
@@ -77,14 +78,14 @@ class _OfMessage(_Frozen):
     schema_version: Literal[1] = SCHEMA_VERSION
     brand: _Words | None = None
     channel: Channel | None = None
-    #: the platform's own id of the message
-    external_id: Annotated[_Words, Field(min_length=1)] | None = None
 
 
 class LabelRecord(_OfMessage):
     """The labels that a person gave to a message; one that is not given is not known."""
 
     kind: Literal["label"] = "label"
+    #: the platform's own id of the message
+    external_id: _Id | None = None
     text: Annotated[_Words, Field(min_length=1)]
     intent: Intent | None = None
     urgency_level: _Level | None = None
@@ -113,7 +114,7 @@ class Deletion(_OfMessage):
     """A message whose text must be forgotten for good, whatever an old export says of it."""
 
     kind: Literal["deletion"]
-    external_id: Annotated[_Words, Field(min_length=1)]
+    external_id: _Id
     deleted_at: _Time
     #: hashes of the texts that it took out: the same text without an id is the same message
     text_keys: tuple[str, ...] = ()

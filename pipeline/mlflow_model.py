@@ -48,6 +48,6 @@ class FrameModel:
         return pd.DataFrame(score_columns(self._scorer.score_batch(texts)), index=frame.index)
 
 
-def _load_pyfunc(path: str) -> FrameModel:
+def _load_pyfunc(path: str) -> FrameModel:  # pyright: ignore[reportUnusedFunction]
     """What MLflow calls; the artefact is verified as everywhere else."""
     return FrameModel(load_scorer(path))

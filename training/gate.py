@@ -281,8 +281,8 @@ def _latency(old: Scorer, new: Scorer, posts: GatePosts, most: int) -> Compared:
     """Median milliseconds of one text, both models in turn."""
     texts = posts.rows.texts[:most]
     times: dict[int, list[float]] = {0: [], 1: []}
-    for text in texts[:5]:
-        old.score([text]), new.score([text])
+    for scorer in (old, new):
+        scorer.score(texts[:5])
     for turn, text in enumerate(texts):
         # Which goes first changes, so that neither always finds the other's cache.
         for which in ((0, 1), (1, 0))[turn % 2]:

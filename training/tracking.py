@@ -161,12 +161,12 @@ class Tracking:
             TrackingError: if there is no such version, or the store does not give it.
             ArtefactError: if what it gives is damaged.
         """
-        import mlflow  # noqa: PLC0415  see ``log``
+        from mlflow import artifacts  # noqa: PLC0415  see ``log``
 
         wanted = f"models:/{NAME}@{_ALIAS}" if version is None else f"models:/{NAME}/{version}"
         with tempfile.TemporaryDirectory() as place:
             with self._answered("no model was brought here", "name a version that is registered"):
-                path = Path(mlflow.artifacts.download_artifacts(wanted, dst_path=place))
+                path = Path(artifacts.download_artifacts(wanted, dst_path=place))
                 (manifest,) = path.rglob(MANIFEST)
             return adopt(verify(manifest.parent), folder)
 

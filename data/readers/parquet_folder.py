@@ -58,8 +58,9 @@ class ParquetFolder(Source):
             raise UsageError(message)
         self.files = tuple(_open(path, folder) for path in _paths(folder))
         if not self.files:
-            message = f"the folder {self.name!r} holds no file that ends in "
-            raise UsageError(message + " or ".join(known_suffixes(Format.PARQUET)))
+            suffixes = " or ".join(known_suffixes(Format.PARQUET))
+            message = f"{self.name!r} is a folder without a file that ends in {suffixes}; "
+            raise UsageError(message + "give a file, or a folder of Parquet files")
         names = dict.fromkeys(name for file in self.files for name in file.schema.names)
         self.keys = _key_types(self.files, names)
         self.columns = (*names, *self.keys)

@@ -215,7 +215,7 @@ def test_fraction_counts_all_files(folder: Path) -> None:
 
 def test_what_is_no_folder_of_parquet_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"holds no file that ends in \.parquet or \.pq"):
+    with pytest.raises(UsageError, match=r"without a file that ends in \.parquet or \.pq"):
         open_source(tmp_path / "empty")
     with pytest.raises(UsageError, match="of folders only Parquet is read"):
         open_source(folder, ReadOptions(format=Format.CSV))
