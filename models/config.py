@@ -1,7 +1,7 @@
 """``config.json`` of an artefact: everything that a model needs to know about itself."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -102,12 +102,17 @@ class LabelSpace(_Frozen):
         return self
 
 
+#: what an artefact may be called: one plain folder name
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
 class ModelConfig(_Frozen):
     """The whole of ``config.json``."""
 
     schema_version: Literal[1] = 1
-    #: name and version in one, such as ``minilm-l6-1.0``; it stands in the column ``model``
-    name: str
+    #: name and version in one, such as ``minilm-l6-1.0``; it stands in the column ``model``, and
+    #: folders are called by it
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     kind: ModelKind
     #: version of ``replyrank.data.cleaning`` that the model was trained with
     cleaning: int

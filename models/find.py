@@ -58,7 +58,7 @@ def find_artefact(model: str | Path | None = None) -> Artefact:
     if asked is not None:
         return verify(_folder(asked))
     home = os.environ.get(HOME_VARIABLE)
-    champion = _champion(Path(home)) if home else None
+    champion = champion_artefact(Path(home)) if home else None
     return champion or verify(_shipped(DEFAULT))
 
 
@@ -105,7 +105,13 @@ def _kind(folder: Path) -> ModelKind:
         raise ArtefactError(message) from error
 
 
-def _champion(home: Path) -> Artefact | None:
+def champion_artefact(home: Path) -> Artefact | None:
+    """The verified artefact that the pointer in ``home`` names; None without a pointer.
+
+    Raises:
+        ChampionError: if the pointer is broken or its model has been changed.
+        ArtefactError: if the model is damaged.
+    """
     champion = read_champion(home)
     if champion is None:
         return None

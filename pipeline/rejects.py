@@ -18,15 +18,16 @@ class Rejects:
     Args:
         path: where; None drops the problems.
         force: whether a file that is there may be replaced.
+        part: where it stands until it is complete, in place of a new name beside it.
 
     Raises:
         UsageError: if the report cannot be written.
     """
 
-    def __init__(self, path: Path | None, *, force: bool = True) -> None:
+    def __init__(self, path: Path | None, *, force: bool = True, part: Path | None = None) -> None:
         self._path = path
         # Opened before the work: a place that cannot be written should not cost a run.
-        self._target = None if path is None else Target(path, force=force)
+        self._target = None if path is None else Target(path, force=force, part=part)
         self._count = 0
 
     @property
@@ -47,6 +48,11 @@ class Rejects:
         if isinstance(problem, BadRow):
             facts |= {"rows": problem.count, "raw": problem.raw}
         self._target.stream.write(to_utf8(to_json(facts) + "\n"))
+
+    def flush(self) -> None:
+        """Have what was added on the disk, though not yet in its place."""
+        if self._target is not None:
+            self._target.flush()
 
     def __enter__(self) -> Self:
         return self

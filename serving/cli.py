@@ -1,6 +1,7 @@
 """The command line: finds the command and turns every error of a user into words and a code.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Data goes to stdout, words to stderr.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated. Data goes to stdout,
+words to stderr.
 """
 
 import sys
@@ -14,6 +15,7 @@ from replyrank.data.errors import ReplyrankError
 from replyrank.serving.commands.data import app as data
 from replyrank.serving.commands.evaluate import evaluate
 from replyrank.serving.commands.model import app as model
+from replyrank.serving.commands.promote import promote, pull, rollback
 from replyrank.serving.commands.rank import rank
 from replyrank.serving.commands.score import score
 from replyrank.serving.commands.simulate import simulate
@@ -35,6 +37,9 @@ app.command("rank")(rank)
 app.command("simulate")(simulate)
 app.command("evaluate")(evaluate)
 app.command("train")(train)
+app.command("promote")(promote)
+app.command("rollback")(rollback)
+app.command("pull")(pull)
 app.add_typer(data, name="data")
 app.add_typer(model, name="model")
 

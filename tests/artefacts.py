@@ -1,7 +1,7 @@
 """Tiny artefacts for tests: real files of every kind, built in milliseconds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,14 +88,27 @@ def tiny_graph(
     """One layer of self-attention over embeddings, mean-pooled, with two heads."""
     onnx = pytest.importorskip("onnx", reason="graphs are built with onnx (extra train)")
     helper, tensor = onnx.helper, onnx.TensorProto
-    random = np.random.default_rng(seed)
+    names = ("input_ids", "attention_mask") if mask else ("input_ids",)
+    graph = helper.make_graph(
+        _tiny_nodes(helper.make_node, need),
+        "tiny",
+        [helper.make_tensor_value_info(name, tensor.INT64, ["batch", "length"]) for name in names],
+        [
+            helper.make_tensor_value_info(need, tensor.FLOAT, ["batch", need_cells]),
+            helper.make_tensor_value_info("sentiment", tensor.FLOAT, ["batch", 3]),
+        ],
+        [
+            onnx.numpy_helper.from_array(values, name)
+            for name, values in _tiny_weights(seed, need_cells).items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
 
-    def weight(name: str, *shape: int) -> Any:
-        values: npt.NDArray[np.float32] = random.normal(0, 1, shape).astype(np.float32)
-        return onnx.numpy_helper.from_array(values, name)
 
-    node = helper.make_node
-    nodes = [
+def _tiny_nodes(node: Callable[..., Any], need: str) -> list[Any]:
+    return [
         node("Gather", ["embeddings", "input_ids"], ["x"]),
         node("Transpose", ["x"], ["x_t"], perm=[0, 2, 1]),
         node("MatMul", ["x", "x_t"], ["similarity"]),
@@ -111,30 +124,22 @@ def tiny_graph(
         node("MatMul", ["pooled", "need_weight"], [need]),
         node("MatMul", ["pooled", "sentiment_weight"], ["sentiment"]),
     ]
-    inputs = [helper.make_tensor_value_info("input_ids", tensor.INT64, ["batch", "length"])]
-    if mask:
-        inputs.append(
-            helper.make_tensor_value_info("attention_mask", tensor.INT64, ["batch", "length"])
-        )
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        inputs,
-        [
-            helper.make_tensor_value_info(need, tensor.FLOAT, ["batch", need_cells]),
-            helper.make_tensor_value_info("sentiment", tensor.FLOAT, ["batch", 3]),
-        ],
-        [
-            weight("embeddings", 128, HIDDEN),
-            weight("need_weight", HIDDEN, need_cells),
-            weight("sentiment_weight", HIDDEN, 3),
-            onnx.numpy_helper.from_array(np.zeros((HIDDEN, 1), dtype=np.float32), "zeros"),
-            onnx.numpy_helper.from_array(np.array([1], dtype=np.int64), "axis_1"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+
+
+def _tiny_weights(seed: int, need_cells: int) -> dict[str, npt.NDArray[Any]]:
+    random = np.random.default_rng(seed)
+    shapes = {
+        "embeddings": (128, HIDDEN),
+        "need_weight": (HIDDEN, need_cells),
+        "sentiment_weight": (HIDDEN, 3),
+    }
+    weights: dict[str, npt.NDArray[Any]] = {
+        name: random.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()
+    }
+    return weights | {
+        "zeros": np.zeros((HIDDEN, 1), dtype=np.float32),
+        "axis_1": np.array([1], dtype=np.int64),
+    }
 
 
 def unverified(folder: Path) -> Artefact:

@@ -142,6 +142,7 @@ def dataset_row(
         "urgency": urgency,
         "sentiment": sentiment,
         "company": company,
+        "channel": "twitter",
     }
 
 

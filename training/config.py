@@ -1,16 +1,14 @@
 """The training config: one YAML file, validated, logged whole with every run."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replyrank.data.errors import UsageError
+from replyrank.models.config import NAME_PATTERN
 from replyrank.models.encoder import PACKAGED_MINILM
-
-#: what an artefact may be called: one plain folder name
-NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -63,22 +64,9 @@ def fit_linear(
     counts = count_features(texts, n_features)
     idf = inverse_document_frequency(counts, n_features)
     features = _matrix(weigh_features(counts, idf), n_features)
-    need = _fit_head(
-        features,
-        np.asarray(needs),
-        n_classes=NEED_CELLS,
-        c=need_c,
-        max_iter=max_iter,
-        seed=seed,
-    )
-    sentiment = _fit_head(
-        features,
-        np.asarray(sentiments),
-        n_classes=len(SENTIMENT_LABELS),
-        c=sentiment_c,
-        max_iter=max_iter,
-        seed=seed,
-    )
+    fit = partial(_fit_head, features, max_iter=max_iter, seed=seed)
+    need = fit(np.asarray(needs), n_classes=NEED_CELLS, c=need_c)
+    sentiment = fit(np.asarray(sentiments), n_classes=len(SENTIMENT_LABELS), c=sentiment_c)
     return LinearWeights(
         idf=idf,
         coefficients=np.concatenate([need[0], sentiment[0]], axis=1),

@@ -5,7 +5,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -75,11 +75,14 @@ class Stage(ABC, Generic[ModelT, BatchT]):
     def loss(self, batch: BatchT) -> Tensor:
         """The mean loss of a batch, of which the gradient is taken."""
 
-    def run(self, checkpoint: Path | None = None) -> ModelT:
+    def run(
+        self, checkpoint: Path | None = None, on_loss: Callable[[int, float], None] | None = None
+    ) -> ModelT:
         """Train to the end and return the model, with its averaged weights if there are any.
 
         Args:
             checkpoint: file that is written every few minutes and taken up where it stands.
+            on_loss: told now and then of the updates so far and the mean loss of the last ones.
         """
         if checkpoint is not None and checkpoint.exists():
             self._load(checkpoint)
@@ -90,6 +93,8 @@ class Stage(ABC, Generic[ModelT, BatchT]):
             for rows in self._epoch(epoch)[offset:]:
                 losses.append(self.update(self.rows.batch(rows)))
                 self.step += 1
+                if on_loss is not None and (self.step % _LOG_EVERY == 0 or self.step == self.steps):
+                    on_loss(self.step, float(np.mean(losses)))
                 if self.step % _LOG_EVERY == 0:
                     pace = (time.monotonic() - begun) / (self.step - first)
                     _LOG.info(

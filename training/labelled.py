@@ -31,8 +31,13 @@ from replyrank.training.rows import TrainingRows
 
 #: what a label column is called, unless the user names another
 LABEL_COLUMNS: Final = ("intent", "urgency", "sentiment")
+#: the names of records and of scored files, taken where the first is not there
+OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"urgency": "urgency_level", "sentiment": "sentiment_label"}
+)
 
 _OWN_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
+_OWN_WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
 _SHOWN: Final = 60
 _Label = TypeVar("_Label")
 
@@ -42,6 +47,8 @@ class LabelledPosts:
     """Posts with at least one label each, and the rows that were left out."""
 
     rows: TrainingRows
+    #: n lines on which they start
+    lines: tuple[int, ...]
     #: n values each, None where the file has none
     source: tuple[str | None, ...]
     channel: tuple[str | None, ...]
@@ -67,6 +74,7 @@ class LabelledPosts:
         return replace(
             self,
             rows=self.rows.take(np.array(kept, dtype=np.int64)),
+            lines=tuple(self.lines[row] for row in kept),
             source=tuple(self.source[row] for row in kept),
             channel=tuple(self.channel[row] for row in kept),
             brand=tuple(self.brand[row] for row in kept),
@@ -80,6 +88,8 @@ class LabelledOptions:
     reading: ReadOptions = field(default_factory=ReadOptions)
     #: ``intent``, ``urgency``, ``sentiment`` -> column, where it has another name
     label_columns: Mapping[str, str] = field(default_factory=lambda: _OWN_NAMES)
+    #: ``intent``, ``urgency``, ``sentiment`` -> word of the file -> word of the vocabulary
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _OWN_WORDS)
     #: only rows with this value in the column ``split``
     split: str | None = None
 
@@ -88,20 +98,46 @@ def labelled_options(reading: ReadOptions, split: str | None) -> LabelledOptions
     """Options whose ``columns`` may name the labels as well as the fields of a message."""
     labels = {field: name for field, name in reading.columns.items() if field in LABEL_COLUMNS}
     others = {field: name for field, name in reading.columns.items() if field not in labels}
-    return LabelledOptions(replace(reading, columns=others), labels, split)
+    return LabelledOptions(replace(reading, columns=others), labels, split=split)
+
+
+def named_words(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Label -> a team's word -> ours, from what was written as LABEL:WORD=OURS.
+
+    Raises:
+        UsageError: if one was not, or names what is no label.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for one in given:
+        label, colon, rest = one.partition(":")
+        word, equals, ours = rest.rpartition("=")
+        if not (colon and equals and word and ours) or label not in _PARSERS:
+            message = f"--word {one!r} is not LABEL:WORD=OURS with a label of "
+            message += f"{', '.join(_PARSERS)}; write it such as intent:complaint=support_request"
+            raise UsageError(message)
+        try:
+            _PARSERS[label](ours)
+        except ValueError as error:
+            message = f"--word {one!r}: {error}"
+            raise UsageError(message) from error
+        found.setdefault(label, {})[word] = ours
+    return found
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Where the labels and the rest stand in the file."""
+class LabelColumns:
+    """Where the labels and the rest stand in a file."""
 
     labels: Mapping[str, str]
     split: str | None
     source: str | None
+    #: label -> word of the file, as ``normal_name`` has it -> word of the vocabulary
+    words: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class _Post:
+    line: int
     text: str
     labels: Labels
     source: str | None
@@ -123,8 +159,9 @@ def read_labelled(path: str | Path, options: LabelledOptions | None = None) -> L
     options = options or LabelledOptions()
     posts: list[_Post] = []
     left_out: list[BadRow] = []
-    with open_source(path, options.reading) as source:
-        columns = _find_columns(source, options)
+    with open_source(path, options.reading, rereadable=True) as source:
+        source.find_all_columns()
+        columns = find_label_columns(source, options)
         for item in _items(source, columns, options.split):
             if isinstance(item, BadRow):
                 left_out.append(item)
@@ -136,6 +173,7 @@ def read_labelled(path: str | Path, options: LabelledOptions | None = None) -> L
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return LabelledPosts(
         rows=TrainingRows.of([post.text for post in posts], [post.labels for post in posts]),
+        lines=tuple(post.line for post in posts),
         source=tuple(post.source for post in posts),
         channel=tuple(post.channel for post in posts),
         brand=tuple(post.brand for post in posts),
@@ -144,7 +182,12 @@ def read_labelled(path: str | Path, options: LabelledOptions | None = None) -> L
     )
 
 
-def _find_columns(source: Source, options: LabelledOptions) -> _Columns:
+def find_label_columns(source: Source, options: LabelledOptions) -> LabelColumns:
+    """Where the labels stand.
+
+    Raises:
+        UsageError: if a column that the options name is not there, or no label is.
+    """
     by_normal: dict[str, str] = {}
     for name in source.columns:
         by_normal.setdefault(normal_name(name), name)
@@ -153,6 +196,8 @@ def _find_columns(source: Source, options: LabelledOptions) -> _Columns:
     for label in LABEL_COLUMNS:
         wanted = chosen.get(label, label)
         found = wanted if wanted in source.columns else by_normal.get(normal_name(wanted))
+        if found is None and label not in chosen:
+            found = by_normal.get(OTHER_NAMES.get(label, label))
         if found is not None:
             labels[label] = found
         elif label in chosen:
@@ -166,14 +211,18 @@ def _find_columns(source: Source, options: LabelledOptions) -> _Columns:
         message = f"{source.name} has no column 'split' to take {options.split!r} from; "
         message += "leave the split out to take every row"
         raise UsageError(message)
-    return _Columns(labels, by_normal.get("split"), by_normal.get("source"))
+    words = {
+        label: {normal_name(word): ours for word, ours in named.items()}
+        for label, named in options.words.items()
+    }
+    return LabelColumns(labels, by_normal.get("split"), by_normal.get("source"), words)
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name[:_SHOWN]) for name in names) or "no columns"
 
 
-def _items(source: Source, columns: _Columns, split: str | None) -> Iterator[_Post | BadRow]:
+def _items(source: Source, columns: LabelColumns, split: str | None) -> Iterator[_Post | BadRow]:
     for item in source.records():
         if isinstance(item, BadRow):
             yield item
@@ -186,8 +235,8 @@ def _items(source: Source, columns: _Columns, split: str | None) -> Iterator[_Po
                 yield BadRow(item.line, str(error))
 
 
-def _post(record: Record, columns: _Columns) -> _Post:
-    """The post of a row.
+def text_and_labels(record: Record, columns: LabelColumns) -> tuple[str, Labels]:
+    """The text of a row and what is known of its labels.
 
     Raises:
         ValueError: if it has no text, no label, or a wrong one.
@@ -199,7 +248,9 @@ def _post(record: Record, columns: _Columns) -> _Post:
     def read(label: str, parse: Callable[[str], _Label]) -> _Label | None:
         column = columns.labels.get(label)
         word = None if column is None else _word(record.values.get(column))
-        return None if word is None else parse(word)
+        if word is None:
+            return None
+        return parse(columns.words.get(label, {}).get(normal_name(word), word))
 
     labels = Labels(
         intent=read("intent", _intent),
@@ -209,8 +260,14 @@ def _post(record: Record, columns: _Columns) -> _Post:
     if labels == Labels():
         message = "no label"
         raise ValueError(message)
+    return record.text, labels
+
+
+def _post(record: Record, columns: LabelColumns) -> _Post:
+    text, labels = text_and_labels(record, columns)
     return _Post(
-        text=record.text,
+        line=record.line,
+        text=text,
         labels=labels,
         source=None if columns.source is None else _word(record.values.get(columns.source)),
         channel=None if record.message.channel is None else record.message.channel.value,
@@ -260,3 +317,8 @@ def _nothing_left(path: str | Path, options: LabelledOptions, left_out: Sequence
         first = left_out[0]
         message += f" ({len(left_out):,} rows left out; line {first.line}: {first.reason})"
     return message
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
+    {"intent": _intent, "urgency": UrgencyLevel.parse, "sentiment": _sentiment}
+)

@@ -16,6 +16,7 @@ from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.splits import companies_of
 from replyrank.data.splits.folds import company_folds, held_out_companies, training_rows
 from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.evaluate import length_slice
 from replyrank.training.rows import IntArray, TrainingRows
 
 _POSTS: Final = "posts_train"
@@ -50,6 +51,8 @@ class Material:
     #: rows beside the posts in the second stage: added posts, and rows of other corpora
     companions: TrainingRows
     companion_places: tuple[_Place, ...]
+    #: dimension, such as source, to its value for each post; None: in no slice
+    slices: Mapping[str, tuple[str | None, ...]]
     #: rows that each corpus gave to each part, for the card
     counts: Mapping[str, Mapping[str, int]]
 
@@ -152,6 +155,11 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         unlabelled=tuple(row["text"] for row in read),
         companions=_rows(beside),
         companion_places=tuple(map(_place, beside)),
+        slices={
+            "source": tuple(row["source"] for row in posts),
+            "channel": tuple(row["channel"] or None for row in posts),
+            "length": tuple(length_slice(row["text"]) for row in posts),
+        },
         counts={
             part: dict(sorted(Counter(str(row["source"]) for row in rows).items()))
             for part, rows in (

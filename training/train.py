@@ -30,6 +30,7 @@ from replyrank.training.adaptation import MaskedModel, MaskedStage, MaskedTexts,
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
 from replyrank.training.config import AdaptationConfig, StageConfig, TrainConfig
+from replyrank.training.curves import CURVES, Curves, Point
 from replyrank.training.export_quality import unseen_checks
 from replyrank.training.fitting import LabelledStage, Stage, save_whole
 from replyrank.training.material import Material
@@ -236,9 +237,9 @@ class TrainingRun:
         if done.exists():
             model.load_state_dict(torch.load(done, weights_only=True))
             return model
-        stage = make()
+        stage, curves = make(), Curves(self.work / CURVES)
         _LOG.info("%s: %s updates", name, f"{stage.steps:,}")
-        model = stage.run(checkpoint)
+        model = stage.run(checkpoint, lambda step, loss: curves.add(Point(name, step, loss)))
         save_whole(model.to("cpu").state_dict(), done)
         checkpoint.unlink(missing_ok=True)
         return model

@@ -47,6 +47,17 @@ def inner_suffix(path: str | Path) -> str:
     return Path(name.removesuffix(GZIP_SUFFIX)).suffix
 
 
+def known_suffixes(kind: Format) -> tuple[str, ...]:
+    """The suffixes that name a format."""
+    return tuple(suffix for suffix, named in _SUFFIXES.items() if named is kind)
+
+
+def names_folder(target: str | Path, given: Format | None) -> bool:
+    """Whether an output is a folder of files: no format is given, and its name says none."""
+    is_stream = str(target) == STANDARD_STREAM
+    return given is None and not is_stream and inner_suffix(target) not in _SUFFIXES
+
+
 def is_tab_separated(path: str | Path) -> bool:
     """Whether the name says that tabs stand between the fields."""
     return inner_suffix(path) in _TAB_SUFFIXES

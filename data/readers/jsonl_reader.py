@@ -99,6 +99,18 @@ class JsonlSource(Source):
         if builder:
             yield builder.take()
 
+    def find_all_columns(self) -> None:
+        """Know every column before the first row; this reads the input once more."""
+        names = tuple(self.schema().names)
+        if self.mapping is not None and set(names) > set(self.columns):
+            self.columns = names
+            self.mapping = find_columns(
+                names,
+                source=self.name,
+                text_column=self.options.text_column or self.mapping.text,
+                named=self.options.columns,
+            )
+
     def schema(self) -> Any:
         """The columns of all objects with the types that hold their values.
 

@@ -73,7 +73,7 @@ class Record:
 class Window:
     """Rows that were read together, in the order of the input."""
 
-    __slots__ = ("_rows", "batch", "lines", "problems", "texts")
+    __slots__ = ("_rows", "batch", "lines", "place", "problems", "texts")
 
     def __init__(
         self,
@@ -83,12 +83,15 @@ class Window:
         rows: list[Row] | None = None,
         batch: Any = None,
         problems: Sequence[Problem] = (),
+        place: str | None = None,
     ) -> None:
         self.lines = lines
         self.texts = texts
         #: the rows as ``pyarrow.RecordBatch`` where they were read as one
         self.batch = batch
         self.problems = problems
+        #: the file of a folder in which the lines are counted
+        self.place = place
         self._rows = rows
 
     def __len__(self) -> int:
@@ -103,8 +106,9 @@ class Window:
 
     def text_notices(self) -> list[Notice]:
         """A notice for each text that is not scored, or not written, as it stands."""
+        where = "" if self.place is None else f"{self.place}: "
         return [
-            Notice(reason, line)
+            Notice(where + reason, line)
             for line, text in zip(self.lines, self.texts, strict=True)
             for reason in text_doubts(text)
         ]
@@ -139,6 +143,11 @@ class Source(ABC):
     mapping: ColumnMap | None
     options: ReadOptions
 
+    @property
+    def own_columns(self) -> frozenset[str]:
+        """The columns that every row has."""
+        return frozenset(self.columns)
+
     @abstractmethod
     def windows(self, size: int) -> Iterator[Window]:
         """Windows of at most ``size`` rows, in order; some are shorter."""
@@ -146,6 +155,9 @@ class Source(ABC):
     @abstractmethod
     def schema(self) -> Any:
         """``pyarrow.Schema`` of all columns; for JSONL this reads the input once more."""
+
+    def find_all_columns(self) -> None:  # noqa: B027  only JSON Lines has columns that come late
+        """Know every column before the first row, and not only those of the first rows."""
 
     @abstractmethod
     def fraction(self) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,11 +24,10 @@ from replyrank.data.readers.csv_reader import CsvSource
 from replyrank.data.readers.formats import (
     Format,
     checked_delimiter,
-    format_of,
     is_tab_separated,
 )
 from replyrank.data.readers.rows import Notice, Row, Source, Window
-from replyrank.data.readers.targets import Target
+from replyrank.data.readers.targets import Sink, Target
 from replyrank.data.vocabulary import SCORE_COLUMNS
 
 #: Columns of values, one for each row of a window.
@@ -68,15 +67,10 @@ class Writer(ABC):
         added: the columns that follow the input's own, with their ``pyarrow.DataType``.
     """
 
-    def __init__(self, target: Target, source: Source, added: Mapping[str, Any]) -> None:
+    def __init__(self, target: Sink, source: Source, added: Mapping[str, Any]) -> None:
         self._target = target
         self.added = added
         self.renamed, self.notices = _resolve(source, tuple(added))
-
-    @property
-    def stream(self) -> BinaryIO:
-        """Where the bytes go."""
-        return self._target.stream
 
     @abstractmethod
     def write(self, window: Window, added: Added) -> None:
@@ -117,36 +111,6 @@ class Writer(ABC):
         return own
 
 
-def open_writer(
-    target: str | Path,
-    source: Source,
-    added: Mapping[str, Any],
-    options: WriteOptions | None = None,
-) -> Writer:
-    """A writer in the format that the target's name or the options say.
-
-    Raises:
-        UsageError: if the format is not known, or the target is there or cannot be written.
-    """
-    options = options or WriteOptions()
-    kind = format_of(target, options.format)
-    delimiter = _delimiter(target, source, options.delimiter)
-    sink = Target(target, force=options.force, seekable=kind is Format.PARQUET)
-    try:
-        # Of a JSONL input this reads all: a target that cannot be written is told before.
-        schema = source.schema() if kind is not Format.JSONL else None
-        match kind:
-            case Format.CSV:
-                return CsvWriter(sink, source, added, schema, delimiter)
-            case Format.JSONL:
-                return JsonlWriter(sink, source, added)
-            case Format.PARQUET:
-                return ParquetWriter(sink, source, added, schema)
-    except BaseException:
-        sink.discard()
-        raise
-
-
 class CsvWriter(Writer):
     """UTF-8 without BOM, ``\\n`` after each row; absent values are empty."""
 
@@ -154,6 +118,7 @@ class CsvWriter(Writer):
         self, target: Target, source: Source, added: Mapping[str, Any], schema: Any, delimiter: str
     ) -> None:
         super().__init__(target, source, added)
+        self._stream = target.stream
         self._own_names = tuple(name for name in schema.names if self._new(name) is not None)
         self._plain = isinstance(source, CsvSource)
         self._lines = _CsvLines()
@@ -175,7 +140,7 @@ class CsvWriter(Writer):
         self._flush()
 
     def _flush(self) -> None:
-        self.stream.write(to_utf8("".join(self._lines.take())))
+        self._stream.write(to_utf8("".join(self._lines.take())))
 
 
 class _CsvLines:
@@ -195,6 +160,10 @@ class _CsvLines:
 class JsonlWriter(Writer):
     """One object a line with the keys that the row had; NaN and the infinities are null."""
 
+    def __init__(self, target: Target, source: Source, added: Mapping[str, Any]) -> None:
+        super().__init__(target, source, added)
+        self._stream = target.stream
+
     def write(self, window: Window, added: Added) -> None:
         """Write the rows of a window, each with its added values."""
         names = tuple(self.added)
@@ -203,7 +172,7 @@ class JsonlWriter(Writer):
         for row, more in zip(window.rows, values, strict=True):
             lines.append(to_json({**self._own(row), **dict(zip(names, more, strict=True))}))
         if lines:
-            self.stream.write(to_utf8("\n".join(lines) + "\n"))
+            self._stream.write(to_utf8("\n".join(lines) + "\n"))
 
 
 class ParquetWriter(Writer):
@@ -222,7 +191,7 @@ class ParquetWriter(Writer):
             for position in self._kept
         ]
         self._schema = pa.schema([*own, *(pa.field(name, kind) for name, kind in added.items())])
-        self._writer = pq.ParquetWriter(self.stream, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(target.stream, self._schema, compression="zstd")
         self._batches: list[Any] = []
         self._rows = self._bytes = 0
 
@@ -261,7 +230,8 @@ def _array(values: Sequence[object], kind: Any) -> Any:
     return text_array(values, kind) if pa.types.is_string(kind) else pa.array(values, kind)
 
 
-def _delimiter(target: str | Path, source: Source, given: str | None) -> str:
+def delimiter_for(target: str | Path, source: Source, given: str | None) -> str:
+    """What stands between the fields of a CSV output."""
     if given is not None:
         return checked_delimiter(given)
     if is_tab_separated(target):
@@ -281,7 +251,7 @@ def _resolve(
     ``input_<name>``.
     """
     text = source.mapping.text if source.mapping else None
-    scored_before = set(added) <= set(source.columns) - {text}
+    scored_before = set(added) <= source.own_columns - {text}
     renamed: dict[str, str | None] = {}
     for name in added:
         *_, new = unique_names([*source.columns, *added, f"input_{name}"])

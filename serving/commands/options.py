@@ -14,7 +14,10 @@ from replyrank.data.readers.rows import ReadOptions
 from replyrank.data.readers.times import DateOrder, TimeRule
 
 InputPath = Annotated[
-    str, typer.Argument(metavar="IN", help="CSV, JSONL or Parquet file, also .gz; - is stdin.")
+    str,
+    typer.Argument(
+        metavar="IN", help="CSV, JSONL or Parquet file, also .gz; folder of Parquet; - is stdin."
+    ),
 ]
 OutputPath = Annotated[
     str, typer.Option("-o", "--output", metavar="OUT", help="File to write; - is stdout.")

@@ -13,6 +13,7 @@ from replyrank.models import load_scorer
 from replyrank.pipeline.bulk import BulkOptions, BulkSummary, score_file
 from replyrank.serving.commands import options
 from replyrank.serving.commands.problems import ProblemPrinter
+from replyrank.serving.commands.stopping import stopping
 from replyrank.serving.progress_view import progress_bar
 
 
@@ -47,7 +48,8 @@ def score(
     """Score each message of a file: intent, urgency and sentiment as calibrated probabilities.
 
     Rows, their order and their columns stay; the scores follow as further columns. A row that
-    cannot be read is reported with its line and reason, and the rest goes on.
+    cannot be read is reported with its line and reason, and the rest goes on. A run that is
+    stopped, by whatever, goes on when the same command is given again.
     """
     if target == STANDARD_STREAM and json_wanted:
         message = "--json and the scores would both go to stdout; name a file with -o OUT"
@@ -55,13 +57,13 @@ def score(
     options.refuse_to_write_over_input(source, target)
     reading = options.read_options(kind, text_column, delimiter, encoding)
     if target == STANDARD_STREAM and out_kind is None:
-        out_kind = format_of(source, kind)
+        out_kind = Format.PARQUET if Path(source).is_dir() else format_of(source, kind)
     if source != STANDARD_STREAM and not Path(source).is_fifo():
         # A mistake about the input is told before a model is loaded. A pipe is read only once.
         open_source(source, reading).close()
     told = ProblemPrinter()
     scorer = load_scorer(model, threads=threads)
-    with progress_bar(Console(stderr=True)) as on_progress:
+    with stopping(target), progress_bar(Console(stderr=True)) as on_progress:
         summary = score_file(
             source,
             target,
@@ -88,6 +90,8 @@ def _sentence(summary: BulkSummary) -> str:
         f"scored {summary.scored:,} of {summary.rows:,} rows with {summary.model} "
         f"in {summary.seconds:.1f} s ({summary.rows_per_second:,.0f} rows/s)"
     ]
+    if summary.resumed:
+        parts.append(f"{summary.resumed:,} of them were scored before the run was stopped")
     if summary.reviews:
         reviews = ", ".join(f"{count:,} {name}" for name, count in summary.reviews.items())
         parts.append(f"to review: {reviews}")

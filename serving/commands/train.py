@@ -39,6 +39,12 @@ def train(
     text_column: options.TextColumn = None,
     columns: options.Columns = None,
     corpora: options.Corpora = None,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of MLflow, else replyrank.")
+    ] = None,
+    tracked: Annotated[
+        bool, typer.Option("--mlflow/--no-mlflow", help="Log the run, register the model.")
+    ] = True,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Print plan and estimate only.")
     ] = False,
@@ -46,17 +52,21 @@ def train(
     """Train, calibrate, export and check a model; resumes where it was interrupted.
 
     The training set is made first if the work folder has none, of the public corpora or, with
-    --posts, of your own labelled posts. Then plan and estimate are printed, and it is trained.
-    Needs the extra `train`.
+    --posts, of your own labelled posts. Then plan and estimate are printed, and it is trained. The
+    run is logged to MLflow: to the server that MLFLOW_TRACKING_URI names, else to a store in
+    runs/mlflow. Needs the extra `train`.
     """
-    with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx"):
+    with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx", "mlflow"):
         # Each of these needs the extra.
         from replyrank.training.build import dataset_for  # noqa: PLC0415
         from replyrank.training.config import load_config  # noqa: PLC0415
+        from replyrank.training.curves import CURVES, Curves  # noqa: PLC0415
         from replyrank.training.labelled import labelled_options  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
         from replyrank.training.runs import open_run  # noqa: PLC0415
+        from replyrank.training.tracked import RunFacts, track  # noqa: PLC0415
+        from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
         logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("replyrank").setLevel(logging.INFO)
@@ -71,11 +81,22 @@ def train(
             reading = options.read_options(None, text_column, None, None, columns=columns)
             own = labelled_options(reading, None)
             dataset = own_dataset(posts, work / "dataset", own, report=_say)
-        run = open_run(config, load_material(config, dataset), work)
+        material = load_material(config, dataset)
+        run = open_run(config, material, work)
         _say(str(run.plan()))
         if plan_only:
             return
-        typer.echo(run.run(target, config.name))
+        # A store that does not answer is told before the work.
+        store = Tracking(_WORK / "mlflow", experiment) if tracked else None
+        if store is not None:
+            store.check()
+        artefact = run.run(target, config.name)
+        if store is not None:
+            _say("logging to MLflow: figures, intervals, a replay of the sample trace")
+            curves = Curves(work / CURVES)
+            logged = track(store, RunFacts(config, material, artefact, work, curves), _say)
+            _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
+        typer.echo(artefact)
 
 
 def _say(line: str) -> None:

@@ -34,7 +34,8 @@ def test_folder_in_place_of_a_file(command: Command, folder: Path, verb: str) ->
     assert _said(command(verb, "posts.csv")) == (
         2,
         "",
-        "replyrank: 'posts.csv' is a folder; give a file\n",
+        "replyrank: 'posts.csv' is a folder without a file that ends in .parquet or .pq; give a "
+        "file, or a folder of Parquet files\n",
     )
 
 

@@ -17,6 +17,20 @@ from replyrank.pipeline.score_columns import score_columns
 from tests.fakes import FakeScorer
 
 
+class Dying(FakeScorer):
+    """Fails after so many windows."""
+
+    def __init__(self, windows: int) -> None:
+        super().__init__()
+        self._windows = windows
+
+    def score_batch(self, texts: Sequence[object]) -> ScoreBatch:
+        if len(self.seen) == self._windows:
+            message = "out of memory"
+            raise RuntimeError(message)
+        return super().score_batch(texts)
+
+
 def rows_of(path: Path) -> list[Row]:
     with open_source(path) as source:
         return [row for window in source.windows(1000) for row in window.rows]
@@ -141,18 +155,24 @@ def test_progress_is_told(posts: Path, tmp_path: Path) -> None:
     assert Progress(5, 2.0, 0.25).seconds_left == 6.0
 
 
-def test_a_failing_scorer_leaves_nothing_behind(posts: Path, tmp_path: Path) -> None:
-    class Dying(FakeScorer):
-        def score_batch(self, texts: Sequence[object]) -> ScoreBatch:
-            if len(self.seen) == 2:
-                message = "out of memory"
-                raise RuntimeError(message)
-            return super().score_batch(texts)
+def test_progress_of_a_run_that_goes_on_counts_its_own_rows() -> None:
+    progress = Progress(70, 2.0, 0.7, rows_before=50, fraction_before=0.5)
+    assert progress.rows_per_second == 10
+    assert progress.seconds_left == pytest.approx(3)
+    assert Progress(50, 0.0, 0.5, 50, 0.5).seconds_left is None
+    assert Progress(50, 0.0, 0.5, 50, 0.5).rows_per_second == 0
 
+
+def test_a_failing_scorer_leaves_what_was_scored_and_nothing_else(
+    posts: Path, tmp_path: Path
+) -> None:
     before = threading.active_count()
-    with pytest.raises(RuntimeError, match="out of memory"):
-        score_file(posts, tmp_path / "out.csv", Dying(), BulkOptions(window=10))
-    assert list(tmp_path.iterdir()) == [posts]
+    for windows, left in ((0, ["posts.csv"]), (2, ["out.csv.parts", "posts.csv"])):
+        with pytest.raises(RuntimeError, match="out of memory"):
+            score_file(posts, tmp_path / "out.csv", Dying(windows), BulkOptions(window=10))
+        assert sorted(path.name for path in tmp_path.iterdir()) == left
+    kept = sorted(path.name for path in (tmp_path / "out.csv.parts").iterdir())
+    assert kept == ["000000.parquet", "000001.parquet", "lock", "run.json"]
     assert threading.active_count() == before
 
 

@@ -26,6 +26,7 @@ MATERIAL = Material(
     unlabelled=(),
     companions=NOTHING,
     companion_places=(),
+    slices={},
     counts=COUNTS,
 )
 TRANSFORMER = TrainConfig(

@@ -114,7 +114,8 @@ def test_every_so_many_takes_the_oldest_that_has_lost_patience_is_next() -> None
     )
     for row in range(600):
         order.add(row)
-    assert [order.take(now) for now in (1.0, 2.0, 6.0, 7.0, 8.0, 9.0)] == [599, 598, 597, 0, 596, 1]
+    taken = [order.take(minute) for minute in (1.0, 2.0, 6.0, 7.0, 8.0, 9.0)]
+    assert taken == [599, 598, 597, 0, 596, 1]
     assert len(order) == 594
 
 

@@ -1,0 +1,294 @@
+"""The gate refuses what is worse and lets pass what is not; the pointer follows it."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="the fallback needs scikit-learn (extra train)")
+
+from replyrank.data.errors import UsageError
+from replyrank.data.text_key import text_key
+from replyrank.models.artefact import Artefact, verify
+from replyrank.models.champion import read_champion
+from replyrank.models.errors import ChampionError
+from replyrank.models.find import champion_artefact
+from replyrank.models.held_out import load_held_out, short_key
+from replyrank.pipeline.errors import SettingsError
+from replyrank.training import metrics
+from replyrank.training.config import FallbackConfig
+from replyrank.training.errors import GateError
+from replyrank.training.fallback_run import FallbackRun
+from replyrank.training.gate import GateReport, run_gate, unseen
+from replyrank.training.gate_figures import Pairing, Subject
+from replyrank.training.gate_posts import GatePosts, gate_posts_of_dataset
+from replyrank.training.gate_rules import load_gate_rules
+from replyrank.training.material import load_material
+from replyrank.training.promotion import HISTORY, Forced, find_champion, promote, rollback
+from replyrank.training.rows import TrainingRows
+from tests.encoders import toy_posts, toy_rows, write_dataset
+
+SHIPPED = load_gate_rules()
+# A toy has too few posts for a replay.
+RULES = SHIPPED.model_copy(
+    update={
+        "resamples": 100,
+        "least_slice": 30,
+        "tolerances": SHIPPED.tolerances.model_copy(update={"queue_cost": None}),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gate")
+
+
+def linear(folder: Path, name: str, *, seed: int, spoilt: float = 0.0) -> Artefact:
+    """A linear model of toy posts, some of whose labels are another post's."""
+    rows = toy_posts(24, seed=seed)
+    draw = np.random.default_rng(seed)
+    for row in rows:
+        if draw.random() < spoilt:
+            other = rows[draw.integers(len(rows))]
+            row |= {key: other[key] for key in ("intent", "urgency", "sentiment")}
+    dataset = write_dataset(folder / f"dataset-{name}", posts_train=rows)
+    config = FallbackConfig(kind="linear", name=name, folds=2)
+    return verify(FallbackRun(config, load_material(config, dataset)).run(folder, name))
+
+
+@dataclass(frozen=True)
+class Models:
+    """Three that were trained alike, one of them on spoilt labels."""
+
+    champion: Artefact
+    better: Artefact
+    worse: Artefact
+
+
+@pytest.fixture(scope="module")
+def models(folder: Path) -> Models:
+    return Models(
+        linear(folder, "good-1", seed=1),
+        linear(folder, "good-2", seed=2),
+        linear(folder, "bad-1", seed=1, spoilt=0.6),
+    )
+
+
+@pytest.fixture(scope="module")
+def posts() -> GatePosts:
+    rows = toy_rows(20, seed=77)
+    companies = tuple(f"company{row % 7}" for row in range(len(rows)))
+    channel = tuple("twitter" if row % 2 else "email" for row in range(len(rows)))
+    return GatePosts("toy posts", rows, companies, {"channel": channel})
+
+
+@pytest.fixture(scope="module")
+def refusal(models: Models, posts: GatePosts) -> GateReport:
+    return run_gate(models.champion, models.worse, posts, RULES)
+
+
+@pytest.fixture(scope="module")
+def passing(models: Models, posts: GatePosts) -> GateReport:
+    # Behaviour and timing of toys say nothing.
+    lenient = RULES.tolerances.model_copy(
+        update={
+            **dict.fromkeys(("behaviour_minimum", "behaviour_invariance"), 1.0),
+            **dict.fromkeys(("behaviour_direction", "latency"), 9.0),
+            **dict.fromkeys(("ece_intent", "ece_urgency_high", "ece_sentiment", "slice_ece"), 0.1),
+        }
+    )
+    rules = RULES.model_copy(update={"tolerances": lenient})
+    return run_gate(models.champion, models.better, posts, rules)
+
+
+def test_a_worse_model_is_refused_by_name_and_figure(refusal: GateReport) -> None:
+    assert not refusal.passed
+    failed = {verdict.figure for verdict in refusal.failures}
+    assert {"intent_macro_f1", "sentiment_macro_f1", "urgency_kappa"} <= failed
+    f1 = next(one for one in refusal.verdicts if one.figure == "intent_macro_f1")
+    assert f1.champion is not None
+    assert f1.challenger is not None
+    assert f1.difference is not None
+    assert f1.difference == pytest.approx(f1.challenger - f1.champion)
+    assert f1.low is not None
+    assert f1.high is not None
+    assert f1.low <= f1.difference <= f1.high < -f1.tolerance
+    assert f1.sentence.startswith("intent_macro_f1: ")
+    assert "tolerance 0.01, n 100" in f1.sentence
+
+
+def test_a_model_that_is_not_worse_passes(passing: GateReport) -> None:
+    assert passing.failures == ()
+    assert "slice_ece: channel email" in {one.figure for one in passing.verdicts}
+    assert passing.posts == "toy posts (100 posts of 7 companies)"
+    assert "may take its place" in passing.markdown()
+    assert json.loads(json.dumps(passing.as_dict()))["passed"] is True
+
+
+def test_every_rule_of_the_file_decides_something(refusal: GateReport) -> None:
+    judged = {verdict.figure.partition(": ")[0] for verdict in refusal.verdicts}
+    assert judged | {"queue_cost"} == set(type(RULES.tolerances).model_fields)
+
+
+def test_the_pointer_follows_the_gate(
+    tmp_path: Path, models: Models, passing: GateReport, refusal: GateReport
+) -> None:
+    champion, better, worse = models.champion, models.better, models.worse
+    home = tmp_path / "home"
+    with pytest.raises(UsageError, match="knows no model before"):
+        rollback(home)
+    first = promote(home, champion, passing)
+    assert first.previous is not None
+    assert first.previous.version.startswith("minilm-")
+    with pytest.raises(GateError) as error:
+        promote(home, worse, refusal)
+    assert str(error.value).startswith("bad-1 is refused: it is worse than good-1 on toy posts")
+    assert "\n  intent_macro_f1: " in str(error.value)
+    assert error.value.exit_code == 1
+    now = read_champion(home)
+    assert now is not None
+    assert now.version == "good-1"
+    second = promote(home, better, passing)
+    assert second.previous is not None
+    assert (second.version, second.previous.version) == ("good-2", "good-1")
+    in_use = champion_artefact(home)
+    assert in_use is not None
+    assert in_use.manifest_sha256 == better.manifest_sha256
+    assert rollback(home).version == "good-1"
+    assert rollback(home).version == "good-2"
+    forced = promote(home, worse, refusal, Forced("the old one is broken"))
+    assert forced.version == "bad-1"
+    history = [json.loads(line) for line in (home / HISTORY).read_text().splitlines()]
+    assert [(one["what"], one["version"]) for one in history] == [
+        *(("promoted", "good-1"), ("refused", "bad-1"), ("promoted", "good-2")),
+        *(("rolled back", "good-1"), ("rolled back", "good-2"), ("promoted", "bad-1")),
+    ]
+    assert history[-1]["forced"] == "the old one is broken"
+    assert history[1]["gate"]["passed"] is False
+
+
+def test_what_is_in_use_stays_whatever_is_trained_into_its_folder(
+    tmp_path: Path, models: Models, passing: GateReport
+) -> None:
+    home, out = tmp_path / "home", tmp_path / "out" / "good-1"
+    shutil.copytree(models.champion.folder, out)
+    promote(home, verify(out), passing)
+    shutil.rmtree(out)
+    in_use = champion_artefact(home)
+    assert in_use is not None
+    assert in_use.folder.parent == home / "models"
+    assert find_champion(home, forced=False) == in_use
+    (in_use.folder / "card.md").write_text("changed")
+    with pytest.raises(ChampionError, match="or put another in its place with --force"):
+        find_champion(home, forced=False)
+    assert find_champion(home, forced=True).config.name.startswith("minilm-")
+    promote(home, models.better, passing)
+    with pytest.raises(UsageError, match="the model before the one in use cannot be used"):
+        rollback(home)
+
+
+def test_posts_that_a_model_was_trained_on_do_not_judge_it(models: Models) -> None:
+    held = {int(key) for key in load_held_out(models.champion).key}
+    known = [row for row in toy_posts(24, seed=1) if short_key(text_key(row["text"])) in held]
+    assert len(known) > 50
+    rows = [*known, *toy_posts(3, seed=99)]
+    columns = [np.array([row[name] for row in rows]) for name in ("intent", "urgency", "sentiment")]
+    labels = TrainingRows(tuple(row["text"] for row in rows), columns[0], columns[1], columns[2])
+    posts = GatePosts("x", labels, (None,) * len(rows), {"channel": ("chat",) * len(rows)})
+    left = unseen(posts, (models.champion, models.better))
+    assert left.rows.texts == labels.texts[len(known) :]
+    assert left.slices == {"channel": ("chat",) * 15}
+    assert left.notices == (
+        f"{len(known):,} of {len(rows):,} posts are left out: one of the two models was trained "
+        "on them",
+    )
+    with pytest.raises(UsageError, match="every post of x trained one of the two models"):
+        unseen(posts.take(np.arange(len(known)), ""), (models.champion,))
+
+
+def test_what_was_not_measured_refuses(models: Models) -> None:
+    rows = toy_rows(6, seed=55)
+    unknown = np.full(len(rows), -1)
+    posts = GatePosts(
+        "x", TrainingRows(rows.texts, rows.intent, unknown, unknown), (None,) * len(rows), {}
+    )
+    report = run_gate(models.champion, models.champion, posts, RULES)
+    failed = {verdict.figure: verdict.sentence for verdict in report.failures}
+    assert {"urgency_kappa", "sentiment_macro_f1", "critical_average_precision"} <= {*failed}
+    assert failed["urgency_kappa"] == (
+        "urgency_kappa: not measured; give posts that tell, or null in --rules"
+    )
+    assert "NaN" not in json.dumps(report.as_dict())
+    assert "not measured" in report.markdown()
+
+
+def test_few_companies_are_not_what_is_drawn() -> None:
+    rows = toy_rows(10, seed=3)
+    draw = np.random.default_rng(0)
+    p = [draw.dirichlet(np.ones(16), len(rows)) for _ in range(2)]
+    even = np.full((len(rows), 3), 1 / 3)
+    one, other = (Subject(need, even, rows.sentiment * 0, 0.4) for need in p)
+    posts = GatePosts("x", rows, ("one brand",) * len(rows), {})
+    found = Pairing(posts, one, other, 0, 100).compare(1)["intent_macro_f1"]
+    assert found.low < found.difference < found.high
+
+
+def test_figures_are_those_of_the_metrics_and_a_model_equals_itself() -> None:
+    rows = toy_rows(10, seed=3)
+    draw = np.random.default_rng(0)
+    need, sentiment = draw.dirichlet(np.ones(16), len(rows)), draw.dirichlet(np.ones(3), len(rows))
+    subject = Subject(need, sentiment, sentiment.argmax(axis=1), 0.4)
+    posts = GatePosts("x", rows, (None,) * len(rows), {})
+    found = Pairing(posts, subject, subject, 0, 50).compare(1)
+    p = need.reshape(-1, 4, 4).sum(axis=2)
+    expected = metrics.macro_f1(metrics.confusion(rows.intent, p.argmax(axis=1), 4))
+    assert found["intent_macro_f1"].champion == pytest.approx(float(expected))
+    for one in found.values():
+        assert (one.difference, one.low, one.high) == (0, 0, 0)
+
+
+def test_posts_without_a_label_are_left_out_of_its_figures() -> None:
+    rows = toy_rows(10, seed=3)
+    half = TrainingRows(
+        rows.texts, np.where(np.arange(len(rows)) % 2, rows.intent, -1), rows.urgency * 0 - 1,
+        rows.sentiment,
+    )  # fmt: skip
+    even = np.full((len(rows), 16), 1 / 16)
+    subject = Subject(even, np.full((len(rows), 3), 1 / 3), rows.sentiment * 0, 0.4)
+    posts = GatePosts("x", half, (None,) * len(rows), {})
+    found = Pairing(posts, subject, subject, 0, 10).compare(1)
+    assert found["intent_macro_f1"].n == len(rows) // 2
+    assert "urgency_kappa" not in found
+    assert found["ece_sentiment"].n == len(rows)
+
+
+def test_rules_of_a_users_own(tmp_path: Path) -> None:
+    own = tmp_path / "rules.yaml"
+    own.write_text("tolerances:\n  intent_macro_f1: 0.5\n")
+    assert load_gate_rules(own).tolerances.intent_macro_f1 == 0.5
+    assert load_gate_rules(own).tolerances.urgency_kappa == 0.01
+    own.write_text("tolerances:\n  queue_cost: null\n")
+    assert load_gate_rules(own).tolerances.queue_cost is None
+    own.write_text("tolerances:\n  intent_f1: 0.5\n")
+    with pytest.raises(SettingsError, match=r"intent_f1 .* did you mean intent_macro_f1"):
+        load_gate_rules(own)
+    own.write_text("tolerances:\n  intent_macro_f1: -1\n")
+    with pytest.raises(SettingsError, match="intent_macro_f1 is -1"):
+        load_gate_rules(own)
+
+
+def test_the_gate_set_of_a_training_set(tmp_path: Path) -> None:
+    rows = [{**row, "key": "k", "source": "airline"} for row in toy_posts(2)]
+    dataset = write_dataset(tmp_path / "dataset", posts_train=rows, gate=rows)
+    posts = gate_posts_of_dataset(dataset)
+    assert posts.rows.texts == tuple(row["text"] for row in rows)
+    assert set(posts.slices) == {"source", "channel", "length"}
+    bare = write_dataset(tmp_path / "bare", posts_train=rows)
+    with pytest.raises(UsageError, match="has no gate set"):
+        gate_posts_of_dataset(bare)
+    with pytest.raises(UsageError, match="is no training set"):
+        gate_posts_of_dataset(tmp_path)

@@ -1,0 +1,51 @@
+"""Learning curves: the losses of a run's stages, kept in its work folder as they come."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+#: the file's name in a work folder
+CURVES: Final = "curves.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The mean loss of the updates up to one of them."""
+
+    stage: str
+    #: updates so far, from 1
+    step: int
+    loss: float
+
+
+class Curves:
+    """Points in a file of JSON lines, which outlives an interruption.
+
+    Args:
+        path: of the file; it is made when the first point comes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, point: Point) -> None:
+        """Keep one point."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(asdict(point))}\n")
+
+    def points(self) -> list[Point]:
+        """All points by stage and step; of a step that was done twice the later one."""
+        found = {(point.stage, point.step): point for point in self._read()}
+        return [found[key] for key in sorted(found)]
+
+    def _read(self) -> Iterator[Point]:
+        if not self._path.exists():
+            return
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield Point(**json.loads(line))
+            except (ValueError, TypeError):
+                # The last line of a run that was killed while it wrote.
+                continue

@@ -1,0 +1,69 @@
+"""The report on posts of companies that a recipe's fold models had not seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from replyrank.data.behaviour import load_cases
+from replyrank.data.text_key import text_key
+from replyrank.data.vocabulary import Review
+from replyrank.models.artefact import Artefact
+from replyrank.models.find import open_artefact
+from replyrank.models.held_out import HeldOut, load_held_out, short_key
+from replyrank.models.joint import intents
+from replyrank.pipeline.index import queue_index
+from replyrank.pipeline.policy import Policy
+from replyrank.training.behaviour import behaviour_report, case_texts
+from replyrank.training.bootstrap import RESAMPLES
+from replyrank.training.evaluate import evaluate
+from replyrank.training.evaluation_report import EvaluationReport
+from replyrank.training.material import Material
+from replyrank.training.predictions import Predictions, predict
+
+_NONE: Final = -1
+
+
+def held_out_report(
+    artefact: Artefact, material: Material, policy: Policy, *, resamples: int = RESAMPLES
+) -> EvaluationReport:
+    """Every figure of an artefact's held-out posts, and its behaviour suites.
+
+    Intervals resample companies. The seed is 0, so that two models meet the same resamples.
+
+    Args:
+        artefact: made of ``material``.
+        material: gives each post's slices.
+        policy: of the index.
+        resamples: of the intervals.
+    """
+    held, config = load_held_out(artefact), artefact.config
+    unsure = intents(held.need).max(axis=1) < config.thresholds.low_confidence
+    predictions = Predictions(
+        held.need,
+        held.p_sentiment,
+        tuple(Review.LOW_CONFIDENCE if is_unsure else None for is_unsure in unsure),
+        config.priors.sentiment,
+    )
+    report = evaluate(
+        predictions,
+        held,
+        _slices(held, material),
+        0,
+        name=config.name,
+        index=queue_index(held.need, policy),
+        support_threshold=config.thresholds.support_request,
+        groups=[None if number == _NONE else str(number) for number in held.company],
+        resamples=resamples,
+    )
+    cases = predict(open_artefact(artefact, threads=1), case_texts(load_cases()))
+    behaviour = behaviour_report(cases, seed=0, resamples=resamples)
+    return report.model_copy(update={"behaviour": behaviour})
+
+
+def _slices(held: HeldOut, material: Material) -> Mapping[str, Sequence[str | None]]:
+    """Each held-out post's source, channel and length; None of a post that is not known."""
+    rows = {short_key(text_key(text)): row for row, text in enumerate(material.posts.texts)}
+    places = [rows.get(int(key)) for key in held.key]
+    return {
+        name: [None if place is None else values[place] for place in places]
+        for name, values in material.slices.items()
+    }

@@ -1,0 +1,232 @@
+"""What of a finished run is tracked: its config, its data by hash, its figures, its papers."""
+
+import hashlib
+import json
+import platform
+import re
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import distributions, version
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from replyrank.data.readers import ReadOptions
+from replyrank.data.readers.targets import Target
+from replyrank.data.samples.load import sample_path
+from replyrank.models.artefact import CARD, Artefact, verify
+from replyrank.models.held_out import load_held_out
+from replyrank.pipeline.errors import SimulationError
+from replyrank.pipeline.policy_file import load_policy
+from replyrank.pipeline.simulation.orders import MODEL, OrderName
+from replyrank.pipeline.simulation.population import make_population
+from replyrank.pipeline.simulation.rules import load_rules
+from replyrank.pipeline.simulation.scenarios import load_scenarios
+from replyrank.pipeline.simulation.study import main_cases, run_cases
+from replyrank.pipeline.simulation.trace import read_trace
+from replyrank.pipeline.simulation.world import Setting
+from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.curves import Curves
+from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
+from replyrank.training.held_out_report import held_out_report
+from replyrank.training.material import Material
+from replyrank.training.report import write_report
+from replyrank.training.rows import TrainingRows
+from replyrank.training.tracking import DataInput, FinishedRun, Logged, Tracking
+from replyrank.training.wheel import own_wheel
+
+_LOGGED: Final = "mlflow.json"
+#: of the replay, whose figures are to be compared and not to be published
+_SEEDS: Final = 3
+_ORDERS: Final = (OrderName.FIFO, OrderName.STRICT, OrderName.OURS, OrderName.ORACLE)
+#: what MLflow does not take in a metric's name
+_NOT_IN_NAMES: Final = re.compile(r"[^\w./ -]+")
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run that made an artefact."""
+
+    config: TrainConfig | FallbackConfig
+    material: Material
+    artefact: Path
+    work: Path
+    curves: Curves
+
+
+def track(
+    tracking: Tracking, facts: RunFacts, tell: Callable[[str], None] = lambda _line: None
+) -> Logged:
+    """Log a run once: what was logged of the same artefact in the same store stays as it is.
+
+    Args:
+        tracking: the store.
+        facts: of the run.
+        tell: is told what could not be logged.
+
+    Raises:
+        TrackingError: if the store does not take it.
+    """
+    artefact, note = verify(facts.artefact), facts.work / _LOGGED
+    known = _known(note, tracking.uri, artefact.manifest_sha256)
+    if known is not None and tracking.has(known):
+        return known
+    with _finished(facts, artefact, tell) as run:
+        logged = tracking.log(run)
+    facts_of_it = {**asdict(logged), "manifest": artefact.manifest_sha256}
+    with Target(note, force=True) as out:
+        out.stream.write(json.dumps(facts_of_it).encode())
+    return logged
+
+
+def _known(note: Path, uri: str, manifest_sha256: str) -> Logged | None:
+    """What was logged of an artefact before; a note that cannot be read counts as none."""
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if (known["uri"], known["manifest"]) != (uri, manifest_sha256):
+            return None
+        return Logged(known["run_id"], known["model"], known["version"], known["uri"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _finished(
+    facts: RunFacts, artefact: Artefact, tell: Callable[[str], None]
+) -> Generator[FinishedRun]:
+    report = held_out_report(artefact, facts.material, load_policy())
+    with tempfile.TemporaryDirectory() as place:
+        files = Path(place)
+        _write_files(files, facts, artefact, report)
+        if own_wheel(files / "wheel") is None:
+            tell("without the wheel of this package: it could not be made here")
+        yield FinishedRun(
+            name=facts.config.name,
+            artefact=facts.artefact,
+            params=dict(_flat(facts.config.model_dump(mode="json"))),
+            tags={
+                "replyrank": version("replyrank"),
+                "python": platform.python_version(),
+                "machine": f"{platform.system()} {platform.machine()}",
+                "manifest_sha256": artefact.manifest_sha256,
+            },
+            inputs=data_inputs(facts.material),
+            curves=facts.curves.points(),
+            metrics={**report_metrics(report), **replay_metrics(artefact)},
+            files=files,
+            requirement=f"replyrank=={version('replyrank')}",
+        )
+
+
+def _write_files(
+    files: Path, facts: RunFacts, artefact: Artefact, report: EvaluationReport
+) -> None:
+    data = DataReport(
+        file="posts of companies not seen",
+        sha256=facts.material.fingerprint(),
+        rows=report.rows,
+        left_out=(),
+    )
+    whole = Report(data=data, baseline_data=None, model=report, baselines=())
+    write_report(whole, files / "report")
+    (files / CARD).write_bytes(artefact.path(CARD).read_bytes())
+    config = yaml.safe_dump(facts.config.model_dump(mode="json"), sort_keys=False)
+    (files / "config.yaml").write_text(config, encoding="utf-8")
+    installed = sorted({f"{one.name}=={one.version}" for one in distributions()})
+    (files / "environment.txt").write_text("\n".join(installed) + "\n", encoding="utf-8")
+    (files / "wheel").mkdir()
+
+
+def data_inputs(material: Material) -> list[DataInput]:
+    """The parts of the material that are not empty, each by the hash of its rows."""
+    parts = {
+        "posts": (material.posts, "training"),
+        "beside": (material.companions, "training"),
+        "first stage": (material.auxiliary, "pretraining"),
+    }
+    sources = {
+        "posts": material.counts.get("posts", {}),
+        "beside": {**material.counts.get("added posts", {}), **material.counts.get("beside", {})},
+        "first stage": material.counts.get("first stage", {}),
+    }
+    found = [
+        DataInput(name, rows_hash(rows), context, sources[name])
+        for name, (rows, context) in parts.items()
+        if len(rows)
+    ]
+    if material.unlabelled:
+        digest = hashlib.sha256("\n".join(map(json.dumps, material.unlabelled)).encode())
+        read = material.counts.get("read without labels", {})
+        found.append(DataInput("read without labels", digest.hexdigest(), "pretraining", read))
+    return found
+
+
+def rows_hash(rows: TrainingRows) -> str:
+    """SHA-256 of texts and labels in their order."""
+    digest = hashlib.sha256()
+    labels = zip(rows.intent, rows.urgency, rows.sentiment, strict=True)
+    for text, known in zip(rows.texts, labels, strict=True):
+        digest.update(f"{json.dumps([text, *map(int, known)])}\n".encode("ascii"))
+    return digest.hexdigest()
+
+
+def report_metrics(report: EvaluationReport) -> dict[str, float]:
+    """Every figure that is defined, with the ends of its interval, by a name of its place."""
+    found: dict[str, float] = {}
+
+    def add(place: str, figures: Mapping[str, Figure]) -> None:
+        for name, figure in figures.items():
+            for end, value in (("", figure.value), (" low", figure.low), (" high", figure.high)):
+                if value is not None:
+                    found[_NOT_IN_NAMES.sub("_", f"{place}/{name}{end}")] = value
+
+    for head, of_head in report.heads.items():
+        add(head, of_head.figures)
+        for one in of_head.classes:
+            figures = {"precision": one.precision, "recall": one.recall, "f1": one.f1}
+            add(f"{head}/{one.name}", figures)
+    for event, of_event in report.binary.items():
+        add(event, of_event.figures)
+    add("queue", report.queue)
+    add("review", report.review)
+    for part in report.slices:
+        add(f"slice/{part.dimension}/{part.value}", part.figures)
+    if report.behaviour is not None:
+        add("behaviour", report.behaviour.kinds)
+        add("behaviour", {suite.capability: suite.passed for suite in report.behaviour.suites})
+    return found
+
+
+def replay_metrics(artefact: Artefact) -> dict[str, float]:
+    """Late urgent answers and cost on the sample trace; nothing for too few held-out posts."""
+    policy = load_policy()
+    scenarios = load_scenarios().model_copy(update={"seeds": _SEEDS})
+    try:
+        population = make_population({MODEL: load_held_out(artefact)}, load_rules())
+        with sample_path("trace.csv") as sample:
+            trace = read_trace(sample, ReadOptions(), scenarios, policy)
+        setting = Setting(scenarios, trace, population, scenarios.reference_mix)
+        cases = run_cases(setting, policy, main_cases(setting, _ORDERS))
+    except SimulationError:
+        return {}
+    found: dict[str, float] = {}
+    for runs in cases:
+        least = runs.figure(OrderName.ORACLE, "cost").sum()
+        for order in _ORDERS:
+            late = runs.figure(order, "urgent_late").sum() / runs.figure(order, "urgent").sum()
+            place = _NOT_IN_NAMES.sub("_", f"replay/{runs.case.scenario}/{order}")
+            found[f"{place}/urgent late"] = float(late)
+            found[f"{place}/cost by oracle"] = float(runs.figure(order, "cost").sum() / least)
+    return found
+
+
+def _flat(values: Mapping[str, object], place: str = "") -> Iterator[tuple[str, object]]:
+    """Keys of nested mappings joined by dots."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", value
