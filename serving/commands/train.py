@@ -2,15 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from replyrank.data.errors import UsageError
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
-
-_WORK: Final = Path("runs")
 
 
 def train(
@@ -71,7 +69,7 @@ def train(
         logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("replyrank").setLevel(logging.INFO)
         config = load_config(config_file, **({"name": name} if name else {}))
-        work = work or _WORK / config.name
+        work = work or options.RUNS / config.name
         if posts is None:
             if text_column or columns:
                 message = "--text-column and --column say where --posts has what; give --posts too"
@@ -87,7 +85,7 @@ def train(
         if plan_only:
             return
         # A store that does not answer is told before the work.
-        store = Tracking(_WORK / "mlflow", experiment) if tracked else None
+        store = Tracking(options.MLFLOW, experiment) if tracked else None
         if store is not None:
             store.check()
         artefact = run.run(target, config.name)
