@@ -21,7 +21,7 @@ from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.config import FallbackConfig, TrainConfig
-from replyrank.training.curves import Curves
+from replyrank.training.curves import CURVES, Curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
 from replyrank.training.held_out_report import held_out_report
 from replyrank.training.material import Material
@@ -44,8 +44,8 @@ class RunFacts:
     config: TrainConfig | FallbackConfig
     material: Material
     artefact: Path
+    #: its folder, with the curves in it
     work: Path
-    curves: Curves
 
 
 def track(
@@ -105,7 +105,7 @@ def _finished(
                 "manifest_sha256": artefact.manifest_sha256,
             },
             inputs=data_inputs(facts.material),
-            curves=facts.curves.points(),
+            curves=Curves(facts.work / CURVES).points(),
             metrics={**report_metrics(report), **replay_metrics(artefact)},
             files=files,
             requirement=f"replyrank=={version('replyrank')}",

@@ -58,7 +58,6 @@ def train(
         # Each of these needs the extra.
         from replyrank.training.build import dataset_for  # noqa: PLC0415
         from replyrank.training.config import load_config  # noqa: PLC0415
-        from replyrank.training.curves import CURVES, Curves  # noqa: PLC0415
         from replyrank.training.labelled import labelled_options  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
@@ -70,6 +69,10 @@ def train(
         logging.getLogger("replyrank").setLevel(logging.INFO)
         config = load_config(config_file, **({"name": name} if name else {}))
         work = work or options.RUNS / config.name
+        store = Tracking(options.MLFLOW, experiment) if tracked and not plan_only else None
+        if store is not None:
+            # One that does not answer is told before the work.
+            store.check()
         if posts is None:
             if text_column or columns:
                 message = "--text-column and --column say where --posts has what; give --posts too"
@@ -84,15 +87,10 @@ def train(
         _say(str(run.plan()))
         if plan_only:
             return
-        # A store that does not answer is told before the work.
-        store = Tracking(options.MLFLOW, experiment) if tracked else None
-        if store is not None:
-            store.check()
         artefact = run.run(target, config.name)
         if store is not None:
             _say("logging to MLflow: figures, intervals, a replay of the sample trace")
-            curves = Curves(work / CURVES)
-            logged = track(store, RunFacts(config, material, artefact, work, curves), _say)
+            logged = track(store, RunFacts(config, material, artefact, work), _say)
             _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
         typer.echo(artefact)
 
