@@ -7,6 +7,7 @@ confusion matrix holds them.
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import INTENTS, NEED_CELLS, SENTIMENT_LABELS, URGENCY_LEVELS
 from replyrank.models.artefact import Artefact
 from replyrank.models.errors import ArtefactError
@@ -73,14 +75,24 @@ class HeldOut:
         """Number of posts."""
         return len(self.key)
 
+    def places(self, texts: Sequence[str]) -> list[int | None]:
+        """The place of each text among the posts, None of one that is not among them."""
+        places = {int(key): place for place, key in enumerate(self.key)}
+        return [places.get(short_key(text_key(text))) for text in texts]
+
     def take(self, rows: npt.NDArray[np.int64]) -> "HeldOut":
         """The posts at some positions."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
 
-def short_key(text_key: str) -> int:
+def short_key(key: str) -> int:
     """The first 64 bits of a text's key."""
-    return int(text_key[:_HEX_DIGITS], 16)
+    return int(key[:_HEX_DIGITS], 16)
+
+
+def has_held_out(artefact: Artefact) -> bool:
+    """Whether an artefact says how it errs; one that was made elsewhere may not."""
+    return artefact.path(HELD_OUT).is_file()
 
 
 def save_held_out(posts: HeldOut, path: Path) -> None:
@@ -106,7 +118,7 @@ def load_held_out(artefact: Artefact) -> HeldOut:
         ArtefactError: if it has none, or the file holds anything else.
     """
     path = artefact.path(HELD_OUT)
-    if not path.is_file():
+    if not has_held_out(artefact):
         message = f"{artefact.folder} has no {HELD_OUT}, which tells how the model errs; train it "
         message += "again with this version"
         raise ArtefactError(message)

@@ -256,7 +256,9 @@ class _Run:
                 # Before the next is handed over: at most one window waits to be written.
                 if writing is not None:
                     writing.result()
-                writing = None if columns is None else pool.submit(self._write, window, columns)
+                writing = (
+                    None if columns is None else pool.submit(self._writer.write, window, columns)
+                )
                 number += 1
                 self._report(fraction)
         finally:
@@ -283,9 +285,6 @@ class _Run:
         if self._options.deduplicate:
             return score_distinct(self._scorer, window.texts)
         return self._scorer.score_batch(window.texts)
-
-    def _write(self, window: Window, columns: Added) -> None:
-        self._writer.write(window, columns)
 
     def _report(self, fraction: float | None) -> None:
         rows = self._scored + self._rejected

@@ -16,7 +16,6 @@ the output, the report and the counts are those of one run.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from filelock import FileLock, Timeout
 
 from replyrank.data.errors import UsageError
 from replyrank.data.readers import Added, score_types
-from replyrank.data.readers.targets import appears_whole, cannot_be_written
+from replyrank.data.readers.targets import Target, appears_whole, cannot_be_written
 from replyrank.models.config import ModelConfig
 from replyrank.pipeline.errors import PartsError
 
@@ -260,12 +259,8 @@ class Parts:
 
     def _write(self, path: Path, content: bytes) -> None:
         """Write a file whole or not at all; it is on the disk when this returns."""
-        partial = self.folder / _PARTIAL
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with Target(path, force=True, part=self.folder / _PARTIAL) as target:
+            target.stream.write(content)
 
     def _parts(self) -> Iterator[Path]:
         return (path for path in self.folder.iterdir() if _PART.fullmatch(path.name))

@@ -14,11 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS, URGENCY_LEVELS
 from replyrank.models.artefact import Artefact
 from replyrank.models.find import load_scorer
-from replyrank.models.held_out import HELD_OUT, load_held_out, short_key
+from replyrank.models.held_out import has_held_out, load_held_out
 from replyrank.models.joint import intents, levels
 from replyrank.training.labelled import LabelledPosts
 from replyrank.training.metrics import FloatArray, IntArray
@@ -96,11 +95,9 @@ def audit(
         message = "an audit needs a model with both heads"
         raise ValueError(message)
     need, p_sentiment = said.need, said.p_sentiment
-    if artefact.path(HELD_OUT).is_file():
+    if has_held_out(artefact):
         held_out = load_held_out(artefact)
-        places = {int(key): place for place, key in enumerate(held_out.key)}
-        for row, text in enumerate(posts.rows.texts):
-            place = places.get(short_key(text_key(text)))
+        for row, place in enumerate(held_out.places(posts.rows.texts)):
             if place is not None:
                 need[row], p_sentiment[row] = held_out.need[place], held_out.p_sentiment[place]
     found = suspicion(need, p_sentiment, posts.rows)

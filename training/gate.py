@@ -10,31 +10,22 @@ import numpy as np
 
 from replyrank.data.behaviour import load_cases
 from replyrank.data.errors import UsageError
-from replyrank.data.readers import ReadOptions
-from replyrank.data.samples.load import sample_path
-from replyrank.data.text_key import text_key
 from replyrank.models.artefact import Artefact
 from replyrank.models.find import open_artefact
-from replyrank.models.held_out import HELD_OUT, HeldOut, load_held_out, short_key
+from replyrank.models.held_out import has_held_out, load_held_out
 from replyrank.models.scorer import Scorer
 from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.markdown import table
-from replyrank.pipeline.policy_file import load_policy
-from replyrank.pipeline.simulation.orders import MODEL, OrderName
-from replyrank.pipeline.simulation.population import make_population
-from replyrank.pipeline.simulation.rules import load_rules
-from replyrank.pipeline.simulation.scenarios import load_scenarios
-from replyrank.pipeline.simulation.study import main_cases, run_cases
-from replyrank.pipeline.simulation.trace import read_trace
-from replyrank.pipeline.simulation.world import Setting
+from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.behaviour import behaviour_report, case_texts
 from replyrank.training.gate_figures import Compared, Pairing, Subject
 from replyrank.training.gate_posts import GatePosts
 from replyrank.training.gate_rules import GateRules
+from replyrank.training.held_out_posts import held_out_posts
 from replyrank.training.predictions import Predictions, predict
 from replyrank.training.rows import MASKED
+from replyrank.training.sample_replay import replay_sample
 
-_SEEDS: Final = 3
 _COMPANION: Final = ": "
 #: figures of which less is better
 _LESS: Final = frozenset(
@@ -168,12 +159,8 @@ def unseen(posts: GatePosts, models: Iterable[Artefact]) -> GatePosts:
     Raises:
         UsageError: if none is left.
     """
-    seen = {
-        int(key) for one in models if one.path(HELD_OUT).is_file() for key in load_held_out(one).key
-    }
-    kept = [
-        row for row, text in enumerate(posts.rows.texts) if short_key(text_key(text)) not in seen
-    ]
+    known = [load_held_out(one).places(posts.rows.texts) for one in models if has_held_out(one)]
+    kept = [row for row in range(len(posts)) if all(places[row] is None for places in known)]
     if not kept:
         message = f"every post of {posts.name} trained one of the two models; give others"
         raise UsageError(message)
@@ -240,41 +227,23 @@ def _queue_cost(posts: GatePosts, subjects: Sequence[Subject]) -> dict[str, Comp
 
     Nothing for too few posts with all labels.
     """
-    policy = load_policy()
-    scenarios = load_scenarios().model_copy(update={"seeds": _SEEDS})
-    with sample_path("trace.csv") as sample:
-        trace = read_trace(sample, ReadOptions(), scenarios, policy)
-    costs: list[float] = []
-    for subject in subjects:
-        try:
-            population = make_population({MODEL: _held_out(posts, subject)}, load_rules())
-            setting = Setting(scenarios, trace, population, scenarios.reference_mix)
-            runs = run_cases(setting, policy, main_cases(setting, (OrderName.OURS,)))
-        except SimulationError:
-            return {}
-        costs.append(float(sum(one.figure(OrderName.OURS, "cost").sum() for one in runs)))
-    return {"queue_cost": _plain(costs[0], costs[1], len(posts))}
-
-
-def _held_out(posts: GatePosts, subject: Subject) -> HeldOut:
     labels = posts.rows
     known = (labels.intent != MASKED) & (labels.urgency != MASKED) & (labels.sentiment != MASKED)
     rows = np.flatnonzero(known)
     names = sorted({name for name in posts.companies if name is not None})
     numbers = {name: number for number, name in enumerate(names)}
-    rules = load_rules()
-    texts = [labels.texts[row] for row in rows]
-    return HeldOut(
-        key=np.array([short_key(text_key(text)) for text in texts], dtype=np.uint64),
-        company=np.array([numbers.get(posts.companies[row] or "", -1) for row in rows], np.int64),
-        intent=labels.intent[rows],
-        urgency=labels.urgency[rows],
-        sentiment=labels.sentiment[rows],
-        need=subject.need[rows],
-        p_sentiment=subject.p_sentiment[rows],
-        rule_hits=rules.hits(texts),
-        rules=rules.fingerprint,
-    )
+    companies = np.array([numbers.get(posts.companies[row] or "", -1) for row in rows], np.int64)
+    costs: list[float] = []
+    for subject in subjects:
+        judged = held_out_posts(
+            labels.take(rows), companies, subject.need[rows], subject.p_sentiment[rows]
+        )
+        try:
+            runs = replay_sample(judged, (OrderName.OURS,))
+        except SimulationError:
+            return {}
+        costs.append(float(sum(one.figure(OrderName.OURS, "cost").sum() for one in runs)))
+    return {"queue_cost": _plain(costs[0], costs[1], len(rows))}
 
 
 def _latency(old: Scorer, new: Scorer, posts: GatePosts, most: int) -> Compared:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from replyrank.data.behaviour import load_cases
-from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import Review
 from replyrank.models.artefact import Artefact
 from replyrank.models.find import open_artefact
-from replyrank.models.held_out import HeldOut, load_held_out, short_key
+from replyrank.models.held_out import HeldOut, load_held_out
 from replyrank.models.joint import intents
 from replyrank.pipeline.index import queue_index
 from replyrank.pipeline.policy import Policy
@@ -61,9 +60,13 @@ def held_out_report(
 
 def _slices(held: HeldOut, material: Material) -> Mapping[str, Sequence[str | None]]:
     """Each held-out post's source, channel and length; None of a post that is not known."""
-    rows = {short_key(text_key(text)): row for row, text in enumerate(material.posts.texts)}
-    places = [rows.get(int(key)) for key in held.key]
+    row_of = {
+        place: row
+        for row, place in enumerate(held.places(material.posts.texts))
+        if place is not None
+    }
+    rows = [row_of.get(place) for place in range(len(held))]
     return {
-        name: [None if place is None else values[place] for place in places]
+        name: [None if row is None else values[row] for row in rows]
         for name, values in material.slices.items()
     }

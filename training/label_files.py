@@ -7,10 +7,11 @@
 The text forms may be compressed with gzip.
 """
 
-import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +24,9 @@ from replyrank.data.label_records import LabelRecord, Record, parse_record
 from replyrank.data.readers import BadRow, Format, Notice, Source, open_source
 from replyrank.data.readers import Record as Row
 from replyrank.data.readers.columns import find_columns, normal_name
-from replyrank.data.readers.formats import is_gzip
+from replyrank.data.readers.lines import Lines
 from replyrank.data.readers.rows import excerpt
+from replyrank.data.readers.streams import Input
 from replyrank.data.readers.times import parse_time
 from replyrank.data.vocabulary import Channel
 from replyrank.training.labelled import (
@@ -72,8 +74,10 @@ def read_label_file(path: Path, options: LabelFileOptions) -> Iterator[Item]:
     Raises:
         UsageError: if the file cannot be read, or has no text or no label column.
     """
-    with _opened(path) as file:
-        start = file.read(_PEEK).decode("utf-8-sig", "replace").lstrip()
+    start = ""
+    # What cannot be unpacked is told by what reads it whole.
+    with closing(Input(path)) as file, suppress(EOFError, OSError, zlib.error):
+        start = file.stream.read(_PEEK).decode("utf-8-sig", "replace").lstrip()
     if start.startswith("["):
         yield from _table(_rows_of_array(path, options), options, path)
     elif '"schema_version"' in start.partition("\n")[0]:
@@ -82,39 +86,26 @@ def read_label_file(path: Path, options: LabelFileOptions) -> Iterator[Item]:
         yield from _table(path, options, path)
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        if not is_gzip(path):
-            return path.open("rb")
-        with path.open("rb"):
-            return cast("BinaryIO", gzip.open(path, "rb"))
-    except OSError as error:
-        message = f"{str(path)!r} cannot be read: {error.strerror}; give a file that can"
-        raise UsageError(message) from error
-
-
 def _records(path: Path) -> Iterator[Item]:
-    with _opened(path) as file:
-        lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="\n")
-        number = 0
-        try:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    yield Incoming(number, parse_record(line))
-                except ValueError as error:
-                    yield BadRow(number, str(error), excerpt(line.strip()))
-        except (EOFError, gzip.BadGzipFile) as error:
-            yield BadRow(number + 1, f"the file breaks off here: {error}", is_end=True)
+    with closing(Input(path)) as file:
+        lines = Lines(file.stream, None)
+        for number, line in lines:
+            yield from lines.take_problems()
+            if not line.strip():
+                continue
+            try:
+                yield Incoming(number, parse_record(line))
+            except ValueError as error:
+                yield BadRow(number, str(error), excerpt(line.strip()))
+        yield from lines.take_problems()
 
 
 def _rows_of_array(path: Path, options: LabelFileOptions) -> BinaryIO:
     """The objects of a JSON array, or the annotations in it, as JSON Lines with all columns."""
     try:
-        with _opened(path) as file:
-            items: Any = json.loads(file.read().decode("utf-8-sig"))
-    except (ValueError, EOFError) as error:
+        with closing(Input(path)) as file:
+            items: Any = json.loads(file.stream.read().decode("utf-8-sig"))
+    except (ValueError, EOFError, zlib.error) as error:
         message = f"{path} begins like a JSON array and is none: {error}; export it again"
         raise UsageError(message) from error
     rows = [row for item in items for row in _flat(item, options)]

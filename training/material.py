@@ -89,10 +89,8 @@ class Material:
         """SHA-256 of all that decides what trains where: rows, companies, folds."""
         digest = hashlib.sha256()
         for rows in (self.posts, self.companions, self.auxiliary):
-            labels = zip(rows.intent, rows.urgency, rows.sentiment, strict=True)
-            for text, known in zip(rows.texts, labels, strict=True):
-                row = json.dumps([text, *map(int, known)])
-                digest.update(f"{row}\n".encode("ascii"))
+            for line in rows.lines():
+                digest.update(line)
         for text in self.unlabelled:
             digest.update(f"{json.dumps(text)}\n".encode("ascii"))
         aside = [sorted(companies_of(place.company, place.text)) for place in self.companion_places]

@@ -1,6 +1,7 @@
 """Promotion and rollback: the pointer that says which model is in use."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from replyrank.models.champion import (
 )
 from replyrank.models.errors import ArtefactError, ChampionError
 from replyrank.models.find import DEFAULT, champion_artefact, find_artefact
-from replyrank.training.errors import GateError
+from replyrank.training.errors import GateError, TrackingError
 from replyrank.training.gate import GateReport
 from replyrank.training.tracking import Tracking, adopt
 
@@ -70,6 +71,22 @@ def find_champion(home: Path, *, forced: bool) -> Artefact:
             return find_artefact(DEFAULT)
         message = f"{error}; or put another in its place with --force and --reason"
         raise ChampionError(message) from error
+
+
+def set_alias(store: Tracking | None, champion: Champion) -> Iterator[str]:
+    """Have the registry follow the pointer; yields what to tell, also that it could not.
+
+    The pointer decides what is in use: an alias that could not be set is no failure.
+    """
+    if store is None:
+        return
+    try:
+        version = store.set_champion(champion.manifest_sha256)
+    except TrackingError as error:
+        yield f"the pointer is set, the alias in MLflow is not: {error}"
+        return
+    said = "no version has" if version is None else f"version {version} has"
+    yield f"MLflow: {said} the alias champion"
 
 
 def pull(home: Path, store: Tracking) -> Champion | None:

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.data.errors import UsageError
 from replyrank.data.samples.load import load_samples
-from replyrank.data.text_key import text_key
 from replyrank.models.artefact import (
     CARD,
     CONFIG,
@@ -28,16 +25,16 @@ from replyrank.models.config import ModelConfig, ModelKind, Thresholds
 from replyrank.models.encoder import TriageModel
 from replyrank.models.export import export_fp32, torch_logits
 from replyrank.models.find import open_artefact
-from replyrank.models.held_out import HELD_OUT, HeldOut, save_held_out, short_key
+from replyrank.models.held_out import HELD_OUT, HeldOut, save_held_out
 from replyrank.models.parity import Check, Probabilities, check_export
 from replyrank.models.quantise import quantise
 from replyrank.models.selftest import write_selftest
 from replyrank.models.tokens import PostTokenizer
-from replyrank.pipeline.simulation.rules import load_rules
 from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.card import Papers
 from replyrank.training.config import RunConfig
-from replyrank.training.oof import FoldFigures, Judged, OutOfFold, fold_figures
+from replyrank.training.held_out_posts import held_out_posts
+from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
 
 LICENCE: Final = "LICENSE-WEIGHTS.md"
 #: texts on which the activations' ranges are measured
@@ -110,23 +107,8 @@ def fit_config(oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind) ->
         ),
     )
     judged = cross_fitted(oof, config.decisions)
-    return FittedModel(model_config, fold_figures(oof.rows, judged), _held_out(oof, judged))
-
-
-def _held_out(oof: OutOfFold, judged: Judged) -> HeldOut:
-    keys = [short_key(text_key(text)) for text in oof.rows.texts]
-    rules = load_rules()
-    return HeldOut(
-        key=np.array(keys, dtype=np.uint64),
-        company=oof.companies,
-        intent=oof.rows.intent,
-        urgency=oof.rows.urgency,
-        sentiment=oof.rows.sentiment,
-        need=judged.need,
-        p_sentiment=judged.p_sentiment,
-        rule_hits=rules.hits(oof.rows.texts),
-        rules=rules.fingerprint,
-    )
+    posts = held_out_posts(oof.rows, oof.companies, judged.need, judged.p_sentiment)
+    return FittedModel(model_config, fold_figures(oof.rows, judged), posts)
 
 
 def write_artefact(

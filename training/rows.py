@@ -1,6 +1,7 @@
 """Rows that training reads: texts with integer labels, -1 where a label is not known."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,12 @@ class TrainingRows:
             self.urgency[chosen],
             self.sentiment[chosen],
         )
+
+    def lines(self) -> Iterator[bytes]:
+        """Text and labels of each row as a line of JSON: what hashes are taken of."""
+        labels = zip(self.intent, self.urgency, self.sentiment, strict=True)
+        for text, known in zip(self.texts, labels, strict=True):
+            yield f"{json.dumps([text, *map(int, known)])}\n".encode("ascii")
 
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[Labels]) -> "TrainingRows":

@@ -14,33 +14,24 @@ from typing import Final
 
 import yaml
 
-from replyrank.data.readers import ReadOptions
 from replyrank.data.readers.targets import Target
-from replyrank.data.samples.load import sample_path
 from replyrank.models.artefact import CARD, Artefact, verify
 from replyrank.models.held_out import load_held_out
 from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.policy_file import load_policy
-from replyrank.pipeline.simulation.orders import MODEL, OrderName
-from replyrank.pipeline.simulation.population import make_population
-from replyrank.pipeline.simulation.rules import load_rules
-from replyrank.pipeline.simulation.scenarios import load_scenarios
-from replyrank.pipeline.simulation.study import main_cases, run_cases
-from replyrank.pipeline.simulation.trace import read_trace
-from replyrank.pipeline.simulation.world import Setting
+from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.config import FallbackConfig, TrainConfig
-from replyrank.training.curves import Curves
+from replyrank.training.curves import CURVES, Curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
 from replyrank.training.held_out_report import held_out_report
 from replyrank.training.material import Material
 from replyrank.training.report import write_report
 from replyrank.training.rows import TrainingRows
+from replyrank.training.sample_replay import replay_sample
 from replyrank.training.tracking import DataInput, FinishedRun, Logged, Tracking
 from replyrank.training.wheel import own_wheel
 
 _LOGGED: Final = "mlflow.json"
-#: of the replay, whose figures are to be compared and not to be published
-_SEEDS: Final = 3
 _ORDERS: Final = (OrderName.FIFO, OrderName.STRICT, OrderName.OURS, OrderName.ORACLE)
 #: what MLflow does not take in a metric's name
 _NOT_IN_NAMES: Final = re.compile(r"[^\w./ -]+")
@@ -53,8 +44,8 @@ class RunFacts:
     config: TrainConfig | FallbackConfig
     material: Material
     artefact: Path
+    #: its folder, with the curves in it
     work: Path
-    curves: Curves
 
 
 def track(
@@ -114,7 +105,7 @@ def _finished(
                 "manifest_sha256": artefact.manifest_sha256,
             },
             inputs=data_inputs(facts.material),
-            curves=facts.curves.points(),
+            curves=Curves(facts.work / CURVES).points(),
             metrics={**report_metrics(report), **replay_metrics(artefact)},
             files=files,
             requirement=f"replyrank=={version('replyrank')}",
@@ -167,9 +158,8 @@ def data_inputs(material: Material) -> list[DataInput]:
 def rows_hash(rows: TrainingRows) -> str:
     """SHA-256 of texts and labels in their order."""
     digest = hashlib.sha256()
-    labels = zip(rows.intent, rows.urgency, rows.sentiment, strict=True)
-    for text, known in zip(rows.texts, labels, strict=True):
-        digest.update(f"{json.dumps([text, *map(int, known)])}\n".encode("ascii"))
+    for line in rows.lines():
+        digest.update(line)
     return digest.hexdigest()
 
 
@@ -202,14 +192,8 @@ def report_metrics(report: EvaluationReport) -> dict[str, float]:
 
 def replay_metrics(artefact: Artefact) -> dict[str, float]:
     """Late urgent answers and cost on the sample trace; nothing for too few held-out posts."""
-    policy = load_policy()
-    scenarios = load_scenarios().model_copy(update={"seeds": _SEEDS})
     try:
-        population = make_population({MODEL: load_held_out(artefact)}, load_rules())
-        with sample_path("trace.csv") as sample:
-            trace = read_trace(sample, ReadOptions(), scenarios, policy)
-        setting = Setting(scenarios, trace, population, scenarios.reference_mix)
-        cases = run_cases(setting, policy, main_cases(setting, _ORDERS))
+        cases = replay_sample(load_held_out(artefact), _ORDERS)
     except SimulationError:
         return {}
     found: dict[str, float] = {}

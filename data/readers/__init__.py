@@ -66,7 +66,8 @@ def open_source(
     Args:
         source: what to read.
         options: how; for ``-`` and open files they must give the format.
-        rereadable: whether ``Source.schema`` (an output other than JSONL) will be asked for.
+        rereadable: whether ``Source.schema`` (an output other than JSONL) or
+            ``Source.find_all_columns`` will be asked for.
 
     Raises:
         UsageError: if it cannot be read, its format is not known, or it has no text column.

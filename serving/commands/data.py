@@ -150,8 +150,8 @@ def audit(
         told.close()
         suspects = find(posts, find_artefact(model), most, threads=threads)
         out.stream.write(to_utf8(as_csv(suspects)))
-        told.require_whole(str(source))
     typer.echo(f"{target}: {len(suspects):,} of {len(posts):,} labelled posts", err=True)
+    told.require_whole(str(source))
 
 
 @app.command("tasks")

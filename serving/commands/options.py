@@ -19,6 +19,11 @@ InputPath = Annotated[
         metavar="IN", help="CSV, JSONL or Parquet file, also .gz; folder of Parquet; - is stdin."
     ),
 ]
+#: where runs leave what they make, unless another folder is given
+RUNS = Path("runs")
+#: the embedded store of MLflow
+MLFLOW = RUNS / "mlflow"
+
 OutputPath = Annotated[
     str, typer.Option("-o", "--output", metavar="OUT", help="File to write; - is stdout.")
 ]

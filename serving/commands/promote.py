@@ -2,19 +2,16 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from replyrank.data.errors import ReplyrankError, UsageError
+from replyrank.data.errors import UsageError
 from replyrank.models.champion import Champion
 from replyrank.models.find import HOME_VARIABLE
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
-
-_STORE: Final = Path("runs") / "mlflow"
 
 Home = Annotated[
     Path | None,
@@ -68,6 +65,9 @@ def promote(
     if posts is not None and dataset is not None:
         message = "--posts and --dataset both say what decides; give one"
         raise UsageError(message)
+    if report_file is not None and report_file.exists():
+        message = f"{str(report_file)!r} is there already; give another name for the report"
+        raise UsageError(message)
     where = _home(home)
     with needs_extra("train", "promote", "sklearn", "mlflow"):
         from replyrank.training import promotion  # noqa: PLC0415  needs the extra
@@ -76,7 +76,7 @@ def promote(
         from replyrank.training.gate_rules import load_gate_rules  # noqa: PLC0415
         from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
-        found_rules, store = load_gate_rules(rules), Tracking.present(_STORE)
+        found_rules, store = load_gate_rules(rules), Tracking.present(options.MLFLOW)
         challenger = promotion.find_challenger(model, where, store)
         champion = promotion.find_champion(where, forced=force)
         if challenger.manifest_sha256 == champion.manifest_sha256:
@@ -93,7 +93,8 @@ def promote(
         forced = promotion.Forced(reason) if reason else None
         pointer = promotion.promote(where, challenger, found, forced)
         _tell(pointer, where)
-        _set_alias(store.set_champion if store is not None else None, pointer)
+        for line in promotion.set_alias(store, pointer):
+            typer.echo(line, err=True)
 
 
 def rollback(*, home: Home = None) -> None:
@@ -105,8 +106,8 @@ def rollback(*, home: Home = None) -> None:
 
         pointer = promotion.rollback(where)
         _tell(pointer, where)
-        store = Tracking.present(_STORE)
-        _set_alias(store.set_champion if store is not None else None, pointer)
+        for line in promotion.set_alias(Tracking.present(options.MLFLOW), pointer):
+            typer.echo(line, err=True)
 
 
 def pull(*, home: Home = None) -> None:
@@ -119,7 +120,7 @@ def pull(*, home: Home = None) -> None:
         from replyrank.training import promotion  # noqa: PLC0415  needs the extra
         from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
-        store = Tracking.present(_STORE)
+        store = Tracking.present(options.MLFLOW)
         if store is None:
             message = "no registry is named; set MLFLOW_TRACKING_URI to the server that has it"
             raise UsageError(message)
@@ -142,16 +143,3 @@ def _tell(pointer: Champion, home: Path) -> None:
     before = "" if pointer.previous is None else f" (before: {pointer.previous.version})"
     typer.echo(f"in use: {pointer.version}{before}", err=True)
     typer.echo(json.dumps({"version": pointer.version, "folder": str(home / pointer.folder)}))
-
-
-def _set_alias(set_champion: Callable[[str], str | None] | None, pointer: Champion) -> None:
-    """The pointer decides; an alias that could not be set is told, and is no failure."""
-    if set_champion is None:
-        return
-    try:
-        version = set_champion(pointer.manifest_sha256)
-    except ReplyrankError as error:
-        typer.echo(f"the pointer is set, the alias in MLflow is not: {error}", err=True)
-        return
-    said = "no version has" if version is None else f"version {version} has"
-    typer.echo(f"MLflow: {said} the alias champion", err=True)

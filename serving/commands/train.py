@@ -2,15 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from replyrank.data.errors import UsageError
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
-
-_WORK: Final = Path("runs")
 
 
 def train(
@@ -60,7 +58,6 @@ def train(
         # Each of these needs the extra.
         from replyrank.training.build import dataset_for  # noqa: PLC0415
         from replyrank.training.config import load_config  # noqa: PLC0415
-        from replyrank.training.curves import CURVES, Curves  # noqa: PLC0415
         from replyrank.training.labelled import labelled_options  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
@@ -71,7 +68,11 @@ def train(
         logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("replyrank").setLevel(logging.INFO)
         config = load_config(config_file, **({"name": name} if name else {}))
-        work = work or _WORK / config.name
+        work = work or options.RUNS / config.name
+        store = Tracking(options.MLFLOW, experiment) if tracked and not plan_only else None
+        if store is not None:
+            # One that does not answer is told before the work.
+            store.check()
         if posts is None:
             if text_column or columns:
                 message = "--text-column and --column say where --posts has what; give --posts too"
@@ -86,15 +87,10 @@ def train(
         _say(str(run.plan()))
         if plan_only:
             return
-        # A store that does not answer is told before the work.
-        store = Tracking(_WORK / "mlflow", experiment) if tracked else None
-        if store is not None:
-            store.check()
         artefact = run.run(target, config.name)
         if store is not None:
             _say("logging to MLflow: figures, intervals, a replay of the sample trace")
-            curves = Curves(work / CURVES)
-            logged = track(store, RunFacts(config, material, artefact, work, curves), _say)
+            logged = track(store, RunFacts(config, material, artefact, work), _say)
             _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
         typer.echo(artefact)
 

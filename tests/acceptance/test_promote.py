@@ -62,6 +62,10 @@ def test_refused_forced_and_rolled_back(command: Command, labelled: Path, tiny_m
             ["promote", "x", "--home", "h", "--posts", "a", "--dataset", "b"],
             "--posts and --dataset both say what decides",
         ),
+        (
+            ["promote", "default", "--home", "home", "--report", "inbox.csv"],
+            "'inbox.csv' is there already; give another name for the report",
+        ),
         (["rollback", "--home", "home"], "knows no model before the one in use"),
         (["pull", "--home", "home"], "no registry is named; set MLFLOW_TRACKING_URI"),
     ],

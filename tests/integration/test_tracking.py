@@ -76,7 +76,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> RunFacts:
     curves = Curves(folder / "curves.jsonl")
     for step, loss in ((50, 2.5), (100, 1.5), (100, 1.25)):
         curves.add(Point("final", step, loss))
-    return RunFacts(config, material, artefact, folder, curves)
+    return RunFacts(config, material, artefact, folder)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import INTENTS
 from replyrank.models.artefact import Artefact, verify
-from replyrank.models.held_out import short_key
+from replyrank.models.held_out import HeldOut, short_key
 from replyrank.training import audit as module
 from replyrank.training.audit import Suspect, as_csv, audit, suspicion
 from replyrank.training.labelled import read_labelled
@@ -65,13 +65,19 @@ def test_suspects_say_what_was_given_and_what_the_model_says(
     # Of the post that it was trained on, the model says what is given, and its fold model does not.
     known = short_key(text_key("wrong, and known"))
 
-    class Known:
-        key = np.array([known], dtype=np.uint64)
-        need = need(0, 0, 0.97)[None]
-        p_sentiment = np.array([[0.9, 0.05, 0.05]])
-
+    held_out = HeldOut(
+        key=np.array([known], dtype=np.uint64),
+        company=np.array([-1]),
+        intent=np.array([1]),
+        urgency=np.array([0]),
+        sentiment=np.array([0]),
+        need=need(0, 0, 0.97)[None],
+        p_sentiment=np.array([[0.9, 0.05, 0.05]]),
+        rule_hits=np.zeros((1, 1), dtype=np.bool_),
+        rules="none",
+    )
     (tmp_path / "held_out.npz").write_bytes(b"")
-    monkeypatch.setattr(module, "load_held_out", lambda _: Known())
+    monkeypatch.setattr(module, "load_held_out", lambda _: held_out)
     suspects = audit(read_labelled(path), artefact, 1)
     assert suspects == [
         Suspect(
