@@ -64,28 +64,7 @@ def encoder_tokenizer(name: str, max_tokens: int) -> PostTokenizer:
     return PostTokenizer(loaded.backend_tokenizer, max_tokens)
 
 
-class EncoderModel(nn.Module):
-    """What has an encoder, whatever it makes of its output."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    @property
-    def layers(self) -> nn.ModuleList:
-        """The encoder's layers, from the embeddings upwards."""
-        inner: Any = getattr(self.encoder, "encoder", None) or self.encoder.transformer
-        layers: nn.ModuleList = inner.layer
-        return layers
-
-    @property
-    def embeddings(self) -> nn.Module:
-        """What stands below the first layer."""
-        embeddings: nn.Module = self.encoder.embeddings  # type: ignore[assignment]
-        return embeddings
-
-
-class TriageModel(EncoderModel):
+class TriageModel(nn.Module):
     """Encoder, mean pooling and two linear heads.
 
     ``need`` is the joint of intent and urgency level (16 cells, row-major), so that the two
@@ -93,7 +72,8 @@ class TriageModel(EncoderModel):
     """
 
     def __init__(self, encoder: nn.Module, hidden_size: int, dropout: float) -> None:
-        super().__init__(encoder)
+        super().__init__()
+        self.encoder = encoder
         self.hidden_size = hidden_size
         self.dropout = nn.Dropout(dropout)
         self.need = nn.Linear(hidden_size, NEED_CELLS)
@@ -122,6 +102,19 @@ class TriageModel(EncoderModel):
             )
         return cls(encoder, int(config.hidden_size), dropout)
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The encoder's layers, from the embeddings upwards."""
+        inner: Any = getattr(self.encoder, "encoder", None) or self.encoder.transformer
+        layers: nn.ModuleList = inner.layer
+        return layers
+
+    @property
+    def embeddings(self) -> nn.Module:
+        """What stands below the first layer."""
+        embeddings: nn.Module = self.encoder.embeddings  # type: ignore[assignment]
+        return embeddings
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both heads.
 
@@ -132,11 +125,25 @@ class TriageModel(EncoderModel):
         Returns:
             need logits (batch, 16) and sentiment logits (batch, 3).
         """
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+        return self.heads(self.pooled(input_ids, attention_mask))
+
+    def heads(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of both heads for pooled texts (batch, hidden)."""
         pooled = self.dropout(pooled)
         return self.need(pooled), self.sentiment(pooled)
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """One vector a text, (batch, hidden); without a mask there is no padding."""
+        hidden: Tensor = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask
+        ).last_hidden_state
+        if attention_mask is not None:
+            weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+        # A product with a row of 1/length, not a mean: the mean sums in another order in a
+        # batch of one, and its last bits would then hang on the neighbours.
+        row = torch.ones_like(hidden[:, :, :1]).transpose(1, 2) / hidden.shape[1]
+        return torch.matmul(row, hidden).squeeze(1)
 
 
 @contextmanager

@@ -29,13 +29,7 @@ class _WithoutPadding(nn.Module):
         self.model = model
 
     def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = self.model.encoder(input_ids=input_ids, attention_mask=None).last_hidden_state
-        # A product with a row of 1/length, not a mean: the mean sums in another order in a
-        # batch of one, and its last bits would then hang on the neighbours.
-        length = hidden.shape[1]
-        row = torch.ones_like(hidden[:, :, :1]).transpose(1, 2) / length
-        pooled = torch.matmul(row, hidden).squeeze(1)
-        return self.model.need(pooled), self.model.sentiment(pooled)
+        return self.model.heads(self.model.pooled(input_ids, None))
 
 
 def export_fp32(model: TriageModel, target: Path) -> None:

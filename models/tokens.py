@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-
-#: what the kinds of encoder call it
-_MASKS: Final = ("[MASK]", "<mask>")
 
 
 class PostTokenizer:
@@ -37,15 +33,6 @@ class PostTokenizer:
         from tokenizers import Tokenizer  # noqa: PLC0415 (the linear model runs without it)
 
         return cls(Tokenizer.from_file(str(path)), max_tokens)
-
-    @property
-    def mask_id(self) -> int | None:
-        """Id of the token that stands for a masked one; None where there is none."""
-        for token in _MASKS:
-            found = self._tokenizer.token_to_id(token)
-            if found is not None:
-                return int(found)
-        return None
 
     def save(self, path: Path) -> None:
         """Write the ``tokenizer.json``."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from replyrank.data.cleaning import clean
 from replyrank.data.vocabulary import UrgencyLevel
 from replyrank.models.encoder import compatible_cells
 from replyrank.models.tokens import PostTokenizer
-from replyrank.training.augment import swap_brands, written_names
+from replyrank.training.augment import BrandSwaps
 from replyrank.training.config import OptimisationConfig
 from replyrank.training.rows import MASKED, TrainingRows
 from replyrank.training.spelling import misspell
@@ -42,24 +43,38 @@ def tokenise(
     return tokenizer.ids([prepare(text) for text in texts])
 
 
-class TokenisedTexts:
-    """Texts cleaned and tokenised; batches are drawn from them each epoch."""
+class TokenisedRows:
+    """Labelled rows, cleaned and tokenised; batches are drawn from them each epoch."""
 
     def __init__(
-        self, texts: Sequence[str], tokenizer: PostTokenizer, prepare: Prepare = clean
+        self,
+        rows: TrainingRows,
+        tokenizer: PostTokenizer,
+        critical_weight: float = 1.0,
+        prepare: Prepare = clean,
     ) -> None:
-        self._texts = texts
+        self._texts = rows.texts
         self._tokenizer = tokenizer
         self._prepare = prepare
-        self.tokens = self._tokenise(texts)
-        self._names: dict[str, str] | None = None
+        self._given = self._tokenise(rows.texts)
+        self._swaps: BrandSwaps | None = None
+        self.tokens = self._given
+        self.cells = label_cells(rows)
+        self.sentiment = torch.from_numpy(rows.sentiment)
+        self.weight = torch.where(
+            torch.from_numpy(rows.urgency) == UrgencyLevel.CRITICAL.value, critical_weight, 1.0
+        )
 
     def change(self, config: OptimisationConfig, seed: int) -> None:
         """Draw what an epoch reads in place of some texts; the texts given stay as they are."""
-        if self._names is None:
-            self._names = written_names(self._texts)
-        texts = swap_brands(self._texts, self._names, config.brand_swap, seed)
-        self.tokens = self._tokenise(misspell(texts, config.misspelling, seed + 1))
+        if self._swaps is None:
+            self._swaps = BrandSwaps(self._texts)
+        texts = misspell(self._swaps.draw(config.brand_swap, seed), config.misspelling, seed + 1)
+        pairs = enumerate(zip(texts, self._texts, strict=True))
+        changed = [row for row, (text, given) in pairs if text != given]
+        self.tokens = list(self._given)
+        for row, ids in zip(changed, self._tokenise([texts[row] for row in changed]), strict=True):
+            self.tokens[row] = ids
 
     def batch_rows(self, batch_size: int, seed: int) -> list[list[int]]:
         """Row numbers of each batch of an epoch."""
@@ -75,35 +90,17 @@ class TokenisedTexts:
         rng.shuffle(batches)
         return batches
 
-    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        return tokenise(self._tokenizer, texts, self._prepare)
-
-    def _length(self, row: int) -> int:
-        return len(self.tokens[row])
-
-
-class TokenisedRows(TokenisedTexts):
-    """Labelled rows, cleaned and tokenised."""
-
-    def __init__(
-        self,
-        rows: TrainingRows,
-        tokenizer: PostTokenizer,
-        critical_weight: float = 1.0,
-        prepare: Prepare = clean,
-    ) -> None:
-        super().__init__(rows.texts, tokenizer, prepare)
-        self.cells = label_cells(rows)
-        self.sentiment = torch.from_numpy(rows.sentiment)
-        self.weight = torch.where(
-            torch.from_numpy(rows.urgency) == UrgencyLevel.CRITICAL.value, critical_weight, 1.0
-        )
-
     def batch(self, rows: Sequence[int]) -> Batch:
         """The tensors of some rows, padded to the longest of them."""
         ids, mask = pad([self.tokens[row] for row in rows])
         index = torch.tensor(rows)
         return Batch(ids, mask, self.cells[index], self.sentiment[index], self.weight[index])
+
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        return tokenise(self._tokenizer, texts, self._prepare)
+
+    def _length(self, row: int) -> int:
+        return len(self.tokens[row])
 
 
 def label_cells(rows: TrainingRows) -> Tensor:
@@ -118,13 +115,11 @@ def label_cells(rows: TrainingRows) -> Tensor:
 
 def pad(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Ids and mask, both (n, longest), of token lists; the padding id is 0."""
-    longest = max(map(len, tokens))
-    ids = torch.zeros(len(tokens), longest, dtype=torch.int64)
-    mask = torch.zeros(len(tokens), longest, dtype=torch.int64)
-    for row, values in enumerate(tokens):
-        ids[row, : len(values)] = torch.tensor(values)
-        mask[row, : len(values)] = 1
-    return ids, mask
+    lengths = np.array([len(values) for values in tokens])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.zeros(mask.shape, dtype=np.int64)
+    ids[mask] = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=lengths.sum())
+    return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
 def _known(label: np.int64) -> int | None:

@@ -11,6 +11,9 @@ from replyrank.models.config import NAME_PATTERN
 from replyrank.models.encoder import PACKAGED_MINILM
 
 Share = Annotated[float, Field(ge=0, le=1)]
+#: of teachers, for each seed of a student
+_SEEDS = 10
+
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -48,11 +51,15 @@ class StageConfig(OptimisationConfig):
     critical_weight: Positive = 1.0
 
 
-class AdaptationConfig(OptimisationConfig):
-    """The stage that reads posts without labels, by guessing words that are masked."""
+class StudentConfig(OptimisationConfig):
+    """The last stage: a small model learns what several models of the other stages say."""
 
-    #: share of a text's tokens that are to be guessed
-    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    #: how many models teach; they differ in their seed
+    teachers: Annotated[int, Field(ge=1, le=10)] = 3
+    #: the teachers' layers that the student begins with, from 0 for the lowest
+    layers: Annotated[tuple[int, ...], Field(min_length=1)]
+    #: weight of a known label; the teachers' word has the rest
+    label_share: Share = 0.3
 
 
 class DecisionConfig(_Frozen):
@@ -87,7 +94,7 @@ class RunConfig(_Frozen):
     #: stage serves every fold. Added posts of a source named here ("written") go there as well, and
     #: stand beside the posts only as ``companions`` has it
     auxiliary: tuple[str, ...] = ()
-    #: corpora whose texts, without their labels, adapt the encoder
+    #: corpora whose texts, without their labels, the student reads
     unlabelled: tuple[str, ...] = ()
     #: corpora of which the mappings that ``mapping.csv`` switches off count as well
     optional: tuple[str, ...] = ()
@@ -106,10 +113,19 @@ class TrainConfig(RunConfig):
     kind: Literal["transformer"] = "transformer"
     encoder: str = PACKAGED_MINILM
     dropout: Share = 0.1
-    #: its texts are those of ``unlabelled``
-    adaptation_stage: AdaptationConfig | None = None
     auxiliary_stage: StageConfig | None = None
     posts_stage: StageConfig
+    #: with it the other stages make teachers, and what ships is their student
+    student_stage: StudentConfig | None = None
+
+    def teachers(self) -> tuple["TrainConfig", ...]:
+        """The configs of the student's teachers: no two seeds have one in common."""
+        if self.student_stage is None:
+            return ()
+        seeds = range(self.seed * _SEEDS, self.seed * _SEEDS + self.student_stage.teachers)
+        return tuple(
+            self.model_copy(update={"seed": seed, "student_stage": None}) for seed in seeds
+        )
 
 
 class FallbackConfig(RunConfig):

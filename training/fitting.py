@@ -5,15 +5,15 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from replyrank.models.encoder import EncoderModel, TriageModel
+from replyrank.models.encoder import TriageModel
 from replyrank.training.batches import Batch, TokenisedRows
 from replyrank.training.config import OptimisationConfig, StageConfig
 from replyrank.training.losses import need_loss, sentiment_loss
@@ -22,7 +22,6 @@ _LOG: Final = logging.getLogger(__name__)
 _CHECKPOINT_SECONDS: Final = 300
 _LOG_EVERY: Final = 50
 
-ModelT = TypeVar("ModelT", bound=EncoderModel)
 BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 
@@ -48,11 +47,11 @@ class Rows(Protocol[BatchT_co]):
         ...
 
 
-class Stage(ABC, Generic[ModelT, BatchT]):
+class Stage(ABC, Generic[BatchT]):
     """One stage: model, optimiser, moving average and the place in the data, as one state."""
 
     def __init__(
-        self, model: ModelT, rows: Rows[BatchT], config: OptimisationConfig, seed: int
+        self, model: TriageModel, rows: Rows[BatchT], config: OptimisationConfig, seed: int
     ) -> None:
         self.model = model.to(device())
         self.rows = rows
@@ -77,7 +76,7 @@ class Stage(ABC, Generic[ModelT, BatchT]):
 
     def run(
         self, checkpoint: Path | None = None, on_loss: Callable[[int, float], None] | None = None
-    ) -> ModelT:
+    ) -> TriageModel:
         """Train to the end and return the model, with its averaged weights if there are any.
 
         Args:
@@ -86,7 +85,7 @@ class Stage(ABC, Generic[ModelT, BatchT]):
         """
         if checkpoint is not None and checkpoint.exists():
             self._load(checkpoint)
-        saved, losses = time.monotonic(), deque[float](maxlen=_LOG_EVERY)
+        saved, losses = time.monotonic(), deque[Tensor](maxlen=_LOG_EVERY)
         begun, first = saved, self.step
         while self.step < self.steps:
             epoch, offset = divmod(self.step, self.per_epoch)
@@ -94,14 +93,14 @@ class Stage(ABC, Generic[ModelT, BatchT]):
                 losses.append(self.update(self.rows.batch(rows)))
                 self.step += 1
                 if on_loss is not None and (self.step % _LOG_EVERY == 0 or self.step == self.steps):
-                    on_loss(self.step, float(np.mean(losses)))
+                    on_loss(self.step, _mean(losses))
                 if self.step % _LOG_EVERY == 0:
                     pace = (time.monotonic() - begun) / (self.step - first)
                     _LOG.info(
                         "step %s of %s, loss %.4f, %.0f min left",
                         f"{self.step:,}",
                         f"{self.steps:,}",
-                        np.mean(losses),
+                        _mean(losses),
                         (self.steps - self.step) * pace / 60,
                     )
                 if checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SECONDS:
@@ -121,8 +120,8 @@ class Stage(ABC, Generic[ModelT, BatchT]):
             self.rows.change(self.config, seed)
         return self.rows.batch_rows(self.config.batch_size, seed)
 
-    def update(self, batch: BatchT) -> float:
-        """One step of optimisation; returns the loss."""
+    def update(self, batch: BatchT) -> Tensor:
+        """One step of optimisation; returns the loss, for which a GPU need not be waited for."""
         self.model.train()
         # By step, so that a resumed run drops out what it would have dropped out.
         torch.manual_seed(self.seed * 1_000_000 + self.step)
@@ -134,17 +133,16 @@ class Stage(ABC, Generic[ModelT, BatchT]):
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self._update_average()
-        return loss.item()
+        return loss.detach()
 
     def _update_average(self) -> None:
         if not self.average:
             return
         # A young average forgets faster, or it would remember the untrained weights.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, value in self.model.named_parameters():
-                if name in self.average:
-                    self.average[name].lerp_(value, 1 - decay)
+        now = dict(self.model.named_parameters())
+        follow = get_ema_multi_avg_fn(decay)
+        follow(list(self.average.values()), [now[name] for name in self.average], None)
 
     def _take_average(self) -> None:
         with torch.no_grad():
@@ -170,7 +168,7 @@ class Stage(ABC, Generic[ModelT, BatchT]):
         _LOG.info("resumed at step %d of %d", self.step, self.steps)
 
 
-class LabelledStage(Stage[TriageModel, Batch]):
+class LabelledStage(Stage[Batch]):
     """Learns what the labels of posts say."""
 
     def __init__(
@@ -197,6 +195,10 @@ def save_whole(state: Mapping[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
+def _mean(losses: Iterable[Tensor]) -> float:
+    return float(torch.stack(list(losses)).mean())
+
+
 def _schedule(step: int, steps: int, warmup: float) -> float:
     """Linear warm-up, then linear decay to zero; the factor of the learning rate."""
     warm = max(1, math.ceil(steps * warmup))
@@ -205,7 +207,7 @@ def _schedule(step: int, steps: int, warmup: float) -> float:
     return max(0.0, (steps - step) / max(1, steps - warm))
 
 
-def _groups(model: EncoderModel, config: OptimisationConfig) -> list[dict[str, Any]]:
+def _groups(model: TriageModel, config: OptimisationConfig) -> list[dict[str, Any]]:
     """Parameter groups: lower layers learn slower, biases and norms do not decay."""
     depth = len(model.layers)
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}

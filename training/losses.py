@@ -35,3 +35,8 @@ def sentiment_loss(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     return torch.nn.functional.cross_entropy(
         logits, labels, ignore_index=IGNORE, reduction="none", label_smoothing=smoothing
     )
+
+
+def soft_loss(logits: Tensor, told: Tensor) -> Tensor:
+    """Cross-entropy with a distribution per row; (n, k), (n, k) -> (n,) nats."""
+    return torch.nn.functional.cross_entropy(logits, told, reduction="none")

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,8 +47,8 @@ class Material:
     by_company: bool
     #: rows of the first stage; none has to do with a company
     auxiliary: TrainingRows
-    #: texts without labels, which adapt the encoder
-    unlabelled: tuple[str, ...]
+    #: texts without labels, and whose they are
+    unlabelled_places: tuple[_Place, ...]
     #: rows beside the posts in the second stage: added posts, and rows of other corpora
     companions: TrainingRows
     companion_places: tuple[_Place, ...]
@@ -55,6 +56,11 @@ class Material:
     slices: Mapping[str, tuple[str | None, ...]]
     #: rows that each corpus gave to each part, for the card
     counts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """Texts without labels."""
+        return tuple(place.text for place in self.unlabelled_places)
 
     @property
     def companies(self) -> IntArray:
@@ -85,17 +91,33 @@ class Material:
         kept = self.companions.take(np.array(beside, dtype=np.int64))
         return TrainingRows.concatenate([self.fold_posts(fold), kept])
 
+    def fold_unlabelled(self, fold: int) -> tuple[str, ...]:
+        """Texts that the model measured on ``fold`` may read without labels.
+
+        They have nothing to do with its companies; none is a copy of a labelled post in the first
+        place (``build.py``).
+        """
+        aside = held_out_companies(self.places, self.folds, fold)
+        pairs = zip(self.unlabelled_places, self._unlabelled_companies, strict=True)
+        return tuple(place.text for place, companies in pairs if not companies & aside)
+
+    @cached_property
+    def _unlabelled_companies(self) -> tuple[frozenset[str], ...]:
+        return tuple(companies_of(place.company, place.text) for place in self.unlabelled_places)
+
     def fingerprint(self) -> str:
         """SHA-256 of all that decides what trains where: rows, companies, folds."""
         digest = hashlib.sha256()
         for rows in (self.posts, self.companions, self.auxiliary):
             for line in rows.lines():
                 digest.update(line)
-        for text in self.unlabelled:
-            digest.update(f"{json.dumps(text)}\n".encode("ascii"))
         aside = [sorted(companies_of(place.company, place.text)) for place in self.companion_places]
         own = [sorted(companies_of(place.company, place.text)) for place in self.places]
         digest.update(json.dumps([self.folds, own, aside]).encode("ascii"))
+        for place, companies in zip(
+            self.unlabelled_places, self._unlabelled_companies, strict=True
+        ):
+            digest.update(json.dumps([place.text, sorted(companies)]).encode("ascii"))
         return digest.hexdigest()
 
     def all_training(self) -> TrainingRows:
@@ -150,7 +172,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         folds=_folds(places, config),
         by_company=_are_enough(places, config),
         auxiliary=_rows(first),
-        unlabelled=tuple(row["text"] for row in read),
+        unlabelled_places=tuple(map(_place, read)),
         companions=_rows(beside),
         companion_places=tuple(map(_place, beside)),
         slices={

@@ -46,7 +46,7 @@ class Plan:
 
 
 def rows_per_second(
-    stage: Stage[Any, Any], steps: int = 6, clock: Callable[[], float] = time.monotonic
+    stage: Stage[Any], steps: int = 6, clock: Callable[[], float] = time.monotonic
 ) -> float:
     """Rows a second over some real updates, after one to warm up."""
     # A small training set has fewer batches than are timed.

@@ -48,6 +48,12 @@ class TrainingRows:
             yield f"{json.dumps([text, *map(int, known)])}\n".encode("ascii")
 
     @classmethod
+    def unlabelled(cls, texts: tuple[str, ...]) -> "TrainingRows":
+        """Rows of texts of which no label is known."""
+        masked = np.full(len(texts), MASKED, dtype=np.int64)
+        return cls(texts, masked, masked, masked)
+
+    @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[Labels]) -> "TrainingRows":
         """Rows of texts and their labels."""
         return cls(

@@ -1,11 +1,12 @@
 """The training program: from raw corpora to an artefact, top to bottom.
 
-    adaptation stage     the encoder reads posts without labels and guesses masked words
-    auxiliary stage      general corpora teach it what labels mean
+    auxiliary stage      general corpora teach the encoder what labels mean
     posts stage, folds   models that are each blind to a part of the companies say how the
                          recipe does on brands never seen; calibration is fitted on what
                          their quantised graphs predict
     posts stage, final   the model that ships, on all training posts
+    student stage        where the config has one, the models so far, of several seeds, teach those
+                         that are measured and shipped in their place
     release              export, int8, gate, calibration, artefact folder
 
 Every step leaves its result in the work folder and is skipped when it is there already, so an
@@ -14,9 +15,10 @@ interrupted run goes on where it stopped when the same command is given again.
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -24,13 +26,20 @@ import torch
 from replyrank.data.cleaning import CLEANING_VERSION, clean
 from replyrank.data.errors import UsageError
 from replyrank.models.config import ModelKind
-from replyrank.models.encoder import EncoderModel, TriageModel, encoder_tokenizer
+from replyrank.models.encoder import TriageModel, encoder_tokenizer
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
-from replyrank.training.adaptation import MaskedModel, MaskedStage, MaskedTexts, Masking
+from replyrank.models.student import StudentModel
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
-from replyrank.training.config import AdaptationConfig, StageConfig, TrainConfig
+from replyrank.training.config import OptimisationConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.curves import CURVES, Curves, Point
+from replyrank.training.distillation import (
+    SoftLabels,
+    SoftRows,
+    StudentStage,
+    said_by,
+    student_rows,
+)
 from replyrank.training.export_quality import unseen_checks
 from replyrank.training.fitting import LabelledStage, Stage, save_whole
 from replyrank.training.material import Material
@@ -46,8 +55,6 @@ from replyrank.training.release import (
     write_artefact,
 )
 from replyrank.training.rows import TrainingRows
-
-_ModelT = TypeVar("_ModelT", bound=EncoderModel)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -66,8 +73,11 @@ class TrainingRun:
         work: Path,
         *,
         prepare: Prepare = clean,
+        teaches: int | None = None,
     ) -> None:
         self.prepare = prepare
+        #: its number, where what it makes are the teachers of another run's students
+        self.teaches = teaches
         self.config = config
         self.material = material
         self.work = work
@@ -82,23 +92,39 @@ class TrainingRun:
         """
         self._check_claim()
         config, material = self.config, self.material
-        stages = [
-            (f"fold-{fold + 1}", "posts stage without fold", material.fold_training(fold))
-            for fold in config.folds_run
+        parts = {f"fold-{at + 1}": len(material.fold_training(at)) for at in config.folds_run}
+        parts["final"] = len(material.all_training())
+        runs = self.teachers or (self,)
+        first, speed = config.auxiliary_stage, self._rows_per_second(config.posts_stage)
+        planned = list[PlannedStage]()
+        if first is not None and len(material.auxiliary):
+            sizes = {"auxiliary": len(material.auxiliary)}
+            pace = self._rows_per_second(first)
+            planned += [stage for run in runs for stage in run.planned(sizes, first, pace)]
+        planned += [
+            stage for run in runs for stage in run.planned(parts, config.posts_stage, speed)
         ]
-        stages.append(("final", "posts stage, all companies", material.all_training()))
-        speed = self._rows_per_second(material.posts, config.posts_stage)
-        planned = [
-            self._planned(name, what, rows, config.posts_stage, speed)
-            for name, what, rows in stages
-        ]
-        if config.auxiliary_stage is not None and len(material.auxiliary):
-            stage, rows = config.auxiliary_stage, material.auxiliary
-            speed = self._rows_per_second(rows, stage)
-            planned.insert(0, self._planned("auxiliary", "auxiliary stage", rows, stage, speed))
-        if config.adaptation_stage is not None:
-            planned.insert(0, self._planned_adaptation(config.adaptation_stage))
+        if config.student_stage is not None:
+            beside = len(material.auxiliary) + len(material.unlabelled)
+            read = {name: rows + beside for name, rows in parts.items()}
+            pace = self._student_rows_per_second(config.student_stage)
+            planned += self.planned(read, config.student_stage, pace)
         return Plan(tuple(planned))
+
+    def planned(
+        self, sizes: Mapping[str, int], stage: OptimisationConfig, speed: float
+    ) -> list[PlannedStage]:
+        """One stage of some parts, by the rows of each."""
+        where = "" if self.teaches is None else f"teacher {self.teaches}, "
+        return [
+            PlannedStage(
+                f"{where}{name}",
+                round(rows * stage.epochs),
+                speed,
+                (self.work / f"{name}.pt").exists(),
+            )
+            for name, rows in sizes.items()
+        ]
 
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
@@ -106,34 +132,79 @@ class TrainingRun:
         # Before the longest stage: an export that costs too much need not wait for it.
         checks = unseen_checks(folds, self.material.posts, self.config.seed)
         require(checks)
-        model = self.posts_stage("final", self.material.all_training())
-        return self.release(model, folds, checks, out, name)
-
-    def adaptation_stage(self) -> TriageModel:
-        """The encoder after reading unlabelled posts; fresh from its maker without that stage."""
-        torch.manual_seed(self.config.seed)
-        model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
-        config, texts = self.config.adaptation_stage, self.material.unlabelled
-        if config is not None:
-            # The masked model has the same encoder.
-            masked = MaskedModel(model.encoder, model.hidden_size)
-            self._finished("adaptation", masked, lambda: self._masked_stage(masked, config, texts))
-        return model
+        return self.release(self.final_model(), folds, checks, out, name)
 
     def auxiliary_stage(self) -> TriageModel:
-        """The encoder after the general corpora as well, where there is such a stage."""
-        model = self.adaptation_stage()
+        """The encoder after the general corpora; fresh from its maker without such a stage."""
         torch.manual_seed(self.config.seed)
-        stage = self.config.auxiliary_stage
+        model, stage = self._fresh(), self.config.auxiliary_stage
         if stage is None or not len(self.material.auxiliary):
             return model
-        return self._stage("auxiliary", model, self.material.auxiliary, stage)
+        rows = self.material.auxiliary
+        return self._finished("auxiliary", model, lambda: self._stage(model, rows, stage))
 
-    def posts_stage(self, name: str, rows: TrainingRows) -> TriageModel:
-        """A model of the labelled posts in ``rows``, from the end of the auxiliary stage."""
+    def posts_stage(self, name: str, rows: Callable[[], TrainingRows]) -> TriageModel:
+        """A model of labelled posts, from the end of the auxiliary stage."""
         model = self.auxiliary_stage()
         torch.manual_seed(self.config.seed)
-        return self._stage(name, model, rows, self.config.posts_stage)
+        return self._finished(
+            name, model, lambda: self._stage(model, rows(), self.config.posts_stage)
+        )
+
+    def student_stage(
+        self,
+        config: StudentConfig,
+        name: str,
+        rows: Callable[[], TrainingRows],
+        texts: Callable[[], tuple[str, ...]],
+    ) -> TriageModel:
+        """A student of the teachers that the same rows made.
+
+        Args:
+            config: of the stage.
+            name: of the part.
+            rows: its labelled posts.
+            texts: what it may read without labels.
+        """
+        student = StudentModel.of(self._fresh(), config.layers)
+
+        def make() -> StudentStage:
+            teachers = [run.teacher(name, rows) for run in self.teachers]
+            read = student_rows((rows(), self.material.auxiliary), texts())
+            soft = self._soft_labels(name, teachers, read)
+            begun = StudentModel.of(teachers[0].to("cpu"), config.layers)
+            student.load_state_dict(begun.state_dict())
+            soft_rows = SoftRows(read, soft, self.tokenizer, self.prepare)
+            return StudentStage(student, soft_rows, config, self.config.seed)
+
+        return self._finished(name, student, make)
+
+    def teacher(self, name: str, rows: Callable[[], TrainingRows]) -> TriageModel:
+        """A model that teaches the students of another run."""
+        self._claim()
+        return self.posts_stage(name, rows)
+
+    def fold_model(self, fold: int) -> TriageModel:
+        """The model that is blind to a fold, as the last stage leaves it."""
+        name, material = f"fold-{fold + 1}", self.material
+        config = self.config.student_stage
+        if config is None:
+            return self.posts_stage(name, lambda: material.fold_training(fold))
+        return self.student_stage(
+            config,
+            name,
+            lambda: material.fold_training(fold),
+            lambda: material.fold_unlabelled(fold),
+        )
+
+    def final_model(self) -> TriageModel:
+        """The model of all training posts, as the last stage leaves it."""
+        config = self.config.student_stage
+        if config is None:
+            return self.posts_stage("final", self.material.all_training)
+        return self.student_stage(
+            config, "final", self.material.all_training, lambda: self.material.unlabelled
+        )
 
     def fold_logits(self, folds: Sequence[int] | None = None) -> list[FoldLogits]:
         """What the model blind to each fold says of its posts.
@@ -187,8 +258,7 @@ class TrainingRun:
         name, rows = f"fold-{fold + 1}", self.material.fold_rows(fold)
         done = self.work / f"{name}.npz"
         if not done.exists():
-            model = self.posts_stage(name, self.material.fold_training(fold))
-            graphs = self.quantise(model, name, self.material.fold_posts(fold))
+            graphs = self.quantise(self.fold_model(fold), name, self.material.fold_posts(fold))
             tokens = self.tokenise(self.material.posts.take(rows).texts)
             batches = by_length(tokens, 16)
             full, quantised = (
@@ -213,25 +283,35 @@ class TrainingRun:
         ranges, compared = order[:cut], order[cut:][:GATE_TEXTS]
         return posts.take(ranges).texts, posts.take(compared).texts
 
-    def _stage(
-        self, name: str, model: TriageModel, rows: TrainingRows, config: StageConfig
-    ) -> TriageModel:
-        def make() -> LabelledStage:
-            tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
-            return LabelledStage(model, tokenised, config, self.config.seed)
+    @cached_property
+    def teachers(self) -> tuple["TrainingRun", ...]:
+        """The runs that make the student's teachers; none without a student stage."""
+        return tuple(
+            TrainingRun(config, self.material, self.work / f"teacher-{number}",
+                        prepare=self.prepare, teaches=number)
+            for number, config in enumerate(self.config.teachers(), start=1)
+        )  # fmt: skip
 
-        return self._finished(name, model, make)
+    def _soft_labels(
+        self, name: str, teachers: Sequence[TriageModel], rows: TrainingRows
+    ) -> SoftLabels:
+        """What the teachers say of the rows on average; kept for a run that is interrupted."""
+        done = self.work / f"{name}-soft.npz"
+        if not done.exists():
+            tokens = self.tokenise(rows.texts)
+            SoftLabels.mean([said_by(teacher, tokens) for teacher in teachers]).save(done)
+        return SoftLabels.load(done)
 
-    def _masked_stage(
-        self, model: MaskedModel, config: AdaptationConfig, texts: Sequence[str]
-    ) -> MaskedStage:
-        masking = Masking(config.mask_share, self.config.seed, model.vocabulary)
-        rows = MaskedTexts(texts, self.tokenizer, masking, self.prepare)
-        return MaskedStage(model, rows, config, self.config.seed)
+    def _fresh(self) -> TriageModel:
+        return TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
+
+    def _stage(self, model: TriageModel, rows: TrainingRows, config: StageConfig) -> LabelledStage:
+        tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
+        return LabelledStage(model, tokenised, config, self.config.seed)
 
     def _finished(
-        self, name: str, model: _ModelT, make: Callable[[], Stage[_ModelT, Any]]
-    ) -> _ModelT:
+        self, name: str, model: TriageModel, make: Callable[[], Stage[Any]]
+    ) -> TriageModel:
         """The model at the end of a stage: from the work folder, or trained and kept there."""
         done, checkpoint = self.work / f"{name}.pt", self.work / f"{name}.checkpoint"
         if done.exists():
@@ -267,23 +347,14 @@ class TrainingRun:
             raise UsageError(message)
         return path, wanted
 
-    def _planned(
-        self, name: str, what: str, rows: TrainingRows, stage: StageConfig, speed: float
-    ) -> PlannedStage:
-        number = f" {name.removeprefix('fold-')}" if name.startswith("fold-") else ""
-        seen = round(len(rows) * stage.epochs)
-        return PlannedStage(f"{what}{number}", seen, speed, (self.work / f"{name}.pt").exists())
+    def _rows_per_second(self, stage: StageConfig) -> float:
+        posts = self.material.posts
+        some = posts.take(np.arange(min(len(posts), _PROBE_ROWS)))
+        return rows_per_second(self._stage(self._fresh(), some, stage))
 
-    def _planned_adaptation(self, config: AdaptationConfig) -> PlannedStage:
-        model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
-        texts = self.material.unlabelled
-        masked = MaskedModel(model.encoder, model.hidden_size)
-        speed = rows_per_second(self._masked_stage(masked, config, texts[:_PROBE_ROWS]))
-        seen, done = round(len(texts) * config.epochs), (self.work / "adaptation.pt").exists()
-        return PlannedStage("adaptation stage", seen, speed, done)
-
-    def _rows_per_second(self, rows: TrainingRows, stage: StageConfig) -> float:
-        some = rows.take(np.arange(min(len(rows), _PROBE_ROWS)))
-        model = TriageModel.from_encoder(self.config.encoder, dropout=self.config.dropout)
-        tokenised = TokenisedRows(some, self.tokenizer, prepare=self.prepare)
-        return rows_per_second(LabelledStage(model, tokenised, stage, self.config.seed))
+    def _student_rows_per_second(self, config: StudentConfig) -> float:
+        posts = self.material.posts
+        some = posts.take(np.arange(min(len(posts), _PROBE_ROWS)))
+        student = StudentModel.of(self._fresh(), config.layers)
+        soft = SoftRows(some, SoftLabels.even(len(some)), self.tokenizer, self.prepare)
+        return rows_per_second(StudentStage(student, soft, config, self.config.seed))

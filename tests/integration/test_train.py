@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from replyrank.models.parity import Check
 from replyrank.pipeline.simulation.rules import load_rules
 from replyrank.training import fitting, train
 from replyrank.training.calibrate import cross_fitted
-from replyrank.training.config import AdaptationConfig, FallbackConfig, StageConfig, TrainConfig
+from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
 from replyrank.training.material import Material, load_material
@@ -73,13 +74,20 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         encoder=str(tiny_encoder(tmp_path_factory.mktemp("encoder"))),
         max_tokens=32,
         folds=2,
-        unlabelled=("stream",),
-        adaptation_stage=AdaptationConfig(epochs=2.0, learning_rate=1e-3, batch_size=16),
         auxiliary=("mood",),
         auxiliary_stage=STAGE.model_copy(update={"epochs": 1.0}),
         companions={"mood": 8},
         posts_stage=STAGE,
     )
+
+
+@pytest.fixture(scope="module")
+def distilled(config: TrainConfig) -> TrainConfig:
+    """The same with two teachers and a student of one layer."""
+    student = StudentConfig(
+        teachers=2, layers=(1,), epochs=6, learning_rate=8e-3, batch_size=16, brand_swap=0.5
+    )
+    return config.model_copy(update={"unlabelled": ("stream",), "student_stage": student})
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +166,10 @@ def test_an_interrupted_run_resumes_to_the_same_artefact(
 ) -> None:
     """Cut off in every stage, between two checkpoints; each new start goes on from the last."""
     monkeypatch.setattr(fitting, "_CHECKPOINT_SECONDS", -1)
-    update, updates, cuts = Stage.update, 0, iter((2, 6, 29, 74, 114))
+    update, updates, cuts = Stage.update, 0, iter((2, 25, 70, 110))
     cut = next(cuts)
 
-    def interrupted(stage: Stage[Any, Any], batch: Any) -> float:
+    def interrupted(stage: Stage[Any], batch: Any) -> torch.Tensor:
         nonlocal updates, cut
         updates += 1
         if updates == cut:
@@ -170,7 +178,7 @@ def test_an_interrupted_run_resumes_to_the_same_artefact(
         return update(stage, batch)
 
     monkeypatch.setattr(Stage, "update", interrupted)
-    for start in range(5):
+    for start in range(4):
         # Another process would have drawn other numbers.
         torch.manual_seed(start)
         with pytest.raises(PowerCutError):
@@ -250,13 +258,9 @@ def test_the_plan_counts_rows_and_time(
 ) -> None:
     plan = TrainingRun(config, material, tmp_path).plan()
     assert [(stage.what, stage.rows) for stage in plan.stages] == [
-        ("adaptation stage", 64),
-        ("auxiliary stage", 32),
-        *(
-            (f"posts stage without fold {fold + 1}", 8 * len(material.fold_training(fold)))
-            for fold in range(2)
-        ),
-        ("posts stage, all companies", 8 * 128),
+        ("auxiliary", 32),
+        *((f"fold-{fold + 1}", 8 * len(material.fold_training(fold))) for fold in range(2)),
+        ("final", 8 * 128),
     ]
     assert all(stage.minutes > 0 for stage in plan.stages)
     assert list(tmp_path.iterdir()) == []
@@ -267,6 +271,48 @@ def test_the_plan_of_a_finished_run_is_short(
     config: TrainConfig, material: Material, work: Path
 ) -> None:
     assert TrainingRun(config, material, work).plan().minutes == 0
+
+
+def test_a_student_of_some_teachers_ships(
+    distilled: TrainConfig, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    material, work = load_material(distilled, dataset), tmp_path / "work"
+    plan = TrainingRun(distilled, material, work).plan()
+    assert list(work.iterdir()) == []
+    parts = ("auxiliary", "fold-1", "fold-2", "final")
+    teachers = sorted((f"teacher {n}, {part}", parts.index(part)) for n in (1, 2) for part in parts)
+    planned = [stage.what for stage in plan.stages]
+    assert sorted(planned[:-3]) == [name for name, _ in teachers]
+    assert planned[-3:] == ["fold-1", "fold-2", "final"]
+    read = len(material.all_training()) + len(material.auxiliary) + len(material.unlabelled)
+    assert plan.stages[-1].rows == 6 * read
+    monkeypatch.setattr(fitting, "_CHECKPOINT_SECONDS", -1)
+    update, cut = Stage.update, iter((3, 40, 90, 150, 500))
+
+    def interrupted(stage: Stage[Any], batch: Any) -> torch.Tensor:
+        if next(counts) == at:
+            raise PowerCutError
+        return update(stage, batch)
+
+    monkeypatch.setattr(Stage, "update", interrupted)
+    artefacts = []
+    for name, stops in (("whole", ()), ("parts", tuple(cut))):
+        for at in (*stops, -1):
+            counts = count()
+            run = TrainingRun(distilled, material, tmp_path / name)
+            try:
+                artefacts.append(run.run(tmp_path / "out" / name, NAME))
+            except PowerCutError:
+                assert at >= 0
+    whole, parts_of_it = map(verify, artefacts)
+    assert whole.manifest_sha256 == parts_of_it.manifest_sha256
+    assert min(_accuracy(artefacts[0])) > 0.8
+    weights = torch.load(tmp_path / "whole" / "final.pt", weights_only=True)
+    assert {name.split(".")[3] for name in weights if ".layer." in name} == {"0"}
+    assert TrainingRun(distilled, material, tmp_path / "whole").plan().minutes == 0
+    seeds = [config.seed for config in distilled.teachers()]
+    other = distilled.model_copy(update={"seed": distilled.seed + 1}).teachers()
+    assert len({*seeds, *(config.seed for config in other)}) == 4
 
 
 def test_a_plan_in_words() -> None:

@@ -103,6 +103,21 @@ def test_texts_are_read_without_labels_where_the_config_names_their_corpus(tmp_p
         load_material(_config(unlabelled=("news",)), folder)
 
 
+def test_texts_of_the_companies_of_a_fold_are_not_read_by_its_model(tmp_path: Path) -> None:
+    texts = {"ee": "@EE the mast is down", "delta": "my Delta flight, gone", "": "rain again"}
+    read = [
+        dataset_row(text, labels=(-1, -1, -1), company=company, source="stream")
+        for company, text in texts.items()
+    ]
+    folder = write_dataset(tmp_path / "dataset", posts_train=POSTS, unlabelled=read)
+    material = load_material(_config(unlabelled=("stream",)), folder)
+    for fold in range(2):
+        aside = {material.places[row].company for row in material.fold_rows(fold)}
+        kept = {text for company, text in texts.items() if company not in aside}
+        assert set(material.fold_unlabelled(fold)) == kept
+    assert {"ee", "delta"} <= {place.company for place in material.places}
+
+
 def test_added_posts_train_and_are_not_measured(tmp_path: Path) -> None:
     added = [
         dataset_row("@EE the mast has burnt down", labels=(0, 3, 0), company="ee"),
