@@ -114,9 +114,18 @@ def _what(config: TrainConfig | FallbackConfig) -> str:
             "intent and urgency level, and sentiment. It stands in where the transformer "
             "cannot run."
         )
-    return (
+    what = (
         f"An encoder ({config.encoder}) with a joint head for intent and urgency level and a head "
         "for sentiment, in int8 with static scales: scores do not depend on a message's neighbours."
+    )
+    stage = config.student_stage
+    if stage is None:
+        return what
+    # What a student reads shows by its parts; that nobody labelled most of it should be said.
+    return (
+        f"{what} Of its layers {len(stage.layers)} are kept, the last for one token alone. It "
+        f"learnt what {stage.teachers} models of the same recipe say, on average, of all texts "
+        "below, most of which have no label."
     )
 
 

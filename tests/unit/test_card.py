@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the config knows its encoder (extra train)"
 
 from replyrank.models.parity import Check
 from replyrank.training.card import model_card
-from replyrank.training.config import FallbackConfig, StageConfig, TrainConfig
+from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
 from replyrank.training.rows import TrainingRows
@@ -90,3 +90,11 @@ def test_the_card_says_no_more_than_the_folds_show() -> None:
     of_posts = model_card("a", TRANSFORMER, replace(MATERIAL, by_company=False), FIGURES, ())
     assert "## Figures on posts never seen" in of_posts
     assert "trained without it, and" in of_posts
+
+
+def test_the_card_of_a_student_says_who_taught_it() -> None:
+    stage = StudentConfig(layers=(0, 5), teachers=4, epochs=1, learning_rate=1e-3)
+    student = TRANSFORMER.model_copy(update={"student_stage": stage})
+    what = _sections(model_card("toy-1.0", student, MATERIAL, FIGURES, []))[""]
+    assert "Of its layers 2 are kept" in what
+    assert "what 4 models of the same recipe say" in what
