@@ -80,5 +80,5 @@ class StudentModel(TriageModel):
     def _by_head(self, states: Tensor) -> Tensor:
         """(batch, heads, length, width of a head)."""
         encoder: Any = self.encoder
-        heads = encoder.config.num_attention_heads
-        return states.unflatten(2, (heads, -1)).transpose(1, 2)
+        batch, length, _ = states.shape
+        return states.view(batch, length, encoder.config.num_attention_heads, -1).transpose(1, 2)

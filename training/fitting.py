@@ -141,7 +141,7 @@ class Stage(ABC, Generic[BatchT]):
         # A young average forgets faster, or it would remember the untrained weights.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         now = dict(self.model.named_parameters())
-        follow = get_ema_multi_avg_fn(decay)
+        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         follow(list(self.average.values()), [now[name] for name in self.average], None)
 
     def _take_average(self) -> None:

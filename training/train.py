@@ -82,7 +82,6 @@ class TrainingRun:
         self.material = material
         self.work = work
         self.tokenizer = encoder_tokenizer(config.encoder, config.max_tokens)
-        work.mkdir(parents=True, exist_ok=True)
 
     def plan(self) -> Plan:
         """Count the rows of every stage and time a few updates of the real model.
@@ -317,6 +316,7 @@ class TrainingRun:
         if done.exists():
             model.load_state_dict(torch.load(done, weights_only=True))
             return model
+        self.work.mkdir(parents=True, exist_ok=True)
         stage, curves = make(), Curves(self.work / CURVES)
         _LOG.info("%s: %s updates", name, f"{stage.steps:,}")
         model = stage.run(checkpoint, lambda step, loss: curves.add(Point(name, step, loss)))
@@ -327,6 +327,7 @@ class TrainingRun:
     def _claim(self) -> None:
         """Keep the results of one config and data from being taken for those of another."""
         path, wanted = self._check_claim()
+        self.work.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{wanted}\n", encoding="utf-8")
 
     def _check_claim(self) -> tuple[Path, str]:

@@ -3,8 +3,9 @@
 Trains what the fold models of ``CONFIG`` need, and takes their figures on posts of companies that
 they have not seen, on the behaviour suites and on TweetEval's validation tweets. With ``--rows``
 one model leaves all of the folds out and reads only so many rows: in minutes, and measured on more
-posts. The row is added to ``reports/attempts.json``; the failed ones stay there too. Nothing here
-reads a test post.
+posts. The row is added to ``reports/attempts.json``; the failed ones stay there too, also of what
+the code no longer has. Attempts on a GPU are told as such, without minutes: many ran at a time,
+in fp32, with the same measures. Nothing here reads a test post.
 """
 
 import argparse
@@ -104,7 +105,7 @@ def _short(run: TrainingRun, folds: Sequence[int], most: int) -> tuple[OutOfFold
     shared = frozenset(sets[0].texts).intersection(*(rows.texts for rows in sets[1:]))
     rows = sets[0].take(np.array([text in shared for text in sets[0].texts]))
     drawn = rows.take(np.random.default_rng(run.config.seed).permutation(len(rows))[:most])
-    run.quantise(run.posts_stage(name, drawn), name, drawn)
+    run.quantise(run.posts_stage(name, lambda: drawn), name, drawn)
     held = np.concatenate([material.fold_rows(fold) for fold in folds])
     posts = material.posts.take(held)
     need, sentiment = _logits(run, name, posts.texts)
@@ -119,8 +120,8 @@ def _rows(attempts: Sequence[dict[str, Any]]) -> str:
             f"{one['rows']:,}" if one["rows"] else "all",
             ", ".join(str(fold + 1) for fold in one["folds"]),
             f"{one['figures']['posts']:,.0f}",
-            *(f"{one['figures'][name]:.3f}" for name in _SHOWN),
-            f"{one['minutes']:.0f}",
+            *(f"{one['figures'][name]:.3f}" if name in one["figures"] else "-" for name in _SHOWN),
+            f"{one['minutes']:.0f}" if one["minutes"] else "-",
         )
         for one in attempts
     ]

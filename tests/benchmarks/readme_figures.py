@@ -72,10 +72,11 @@ def unseen_table() -> str:
 
 def unseen_line() -> str:
     """What the table of ``unseen_table`` is of."""
-    # The replay draws from the very posts that the folds measure.
-    known, _, _ = _report(f"replay-{_TRACE}")["about"]["labelled posts"].partition(", each")
-    seeds = _report("recipes")["seeds"]
-    return f"Labelled posts: {known}; seeds of each recipe: {seeds}."
+    report = _report("recipes")
+    return (
+        f"Labelled posts: {report['posts']:,} of {report['companies']} companies; seeds of each "
+        f"recipe: {report['seeds']}."
+    )
 
 
 def speed_table() -> str:

@@ -1,8 +1,10 @@
 """Recipes side by side: companies never seen, and the test posts, over several seeds.
 
-For each config and seed this trains the folds and the final model, quantises every one, fits
-the calibration out of fold, and takes the figures of the fold posts (no company on both sides;
-posts without a company are never scored) and of the test posts. Texts of the config ``plain``
+For each config and seed this trains the folds and the final model, fits the calibration out of
+fold, and takes the figures of the fold posts (no company on both sides; posts without a company
+are never scored) and of the test posts. The teachers of the first seed's student, each a model of
+another seed, are measured by themselves as well. All figures are of models in fp32: what
+quantisation costs is measured where a model is exported. Texts of the config ``plain``
 are given as they were written, since cleaning is part of the recipe. TF-IDF with logistic
 regression stands beside, on the same posts as ``plain``. Everything is kept in the
 work folder: an interrupted run goes on, and a finished seed is not trained again.
@@ -28,6 +30,7 @@ from replyrank.training.config import TrainConfig, load_config
 from replyrank.training.material import Material, load_material, load_split
 from replyrank.training.oof import Logits, OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
+from replyrank.training.rows import TrainingRows
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import write
 
@@ -36,42 +39,71 @@ _CONFIGS: Final = Path("training/configs")
 _RECIPES: Final = ("plain", "default")
 #: the recipe whose texts are not cleaned
 _PLAIN: Final = "plain"
+#: what the models that teach are called
+_TEACHER: Final = "one teacher"
+#: logits of all posts that are measured on
+_MEASURED: Final = "measured.npz"
 
 Figures = dict[str, float]
 
 
-def measure(config: TrainConfig, dataset: Path, work: Path) -> tuple[Figures, Figures]:
-    """Figures of the fold posts and of the test posts, calibrated, of the int8 graphs."""
-    prepare = restore if config.name == _PLAIN else clean
-    run = TrainingRun(config, load_material(config, dataset), work, prepare=prepare)
-    oof = run.out_of_fold(run.fold_logits())
-    test, material = load_split(dataset, "test"), run.material
-    model = run.posts_stage("final", material.all_training())
-    graphs = run.quantise(model, "final", material.posts)
+def measure(run: TrainingRun, test: TrainingRows) -> tuple[Figures, Figures]:
+    """Figures of the fold posts and of the test posts, calibrated."""
+    # Refuses a folder of another config.
+    run.fold_logits(())
+    done = run.work / _MEASURED
+    if not done.exists():
+        _keep_logits(run, test, done)
+    with np.load(done, allow_pickle=False) as kept:
+        blind, seen = (
+            Logits(kept[f"{part}_need"].astype(float), kept[f"{part}_sentiment"].astype(float))
+            for part in ("fold", "test")
+        )
+    return _figures(run.material, blind, test, seen, run.config)
+
+
+def _keep_logits(run: TrainingRun, test: TrainingRows, target: Path) -> None:
+    """Logits of the fold posts, fold after fold, and of the test posts."""
+    parts = [part.fp32 for part in run.fold_logits()]
+    graphs = run.quantise(run.final_model(), "final", run.material.posts)
     tokens = run.tokenise(test.texts)
-    logits = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
+    need, sentiment = OnnxGraph(graphs.fp32).logits(tokens, by_length(tokens, 16))
+    np.savez(
+        target,
+        fold_need=np.concatenate([part.need for part in parts]),
+        fold_sentiment=np.concatenate([part.sentiment for part in parts]),
+        test_need=need,
+        test_sentiment=sentiment,
+    )
+
+
+def _figures(
+    material: Material, blind: Logits, test: TrainingRows, seen: Logits, config: TrainConfig
+) -> tuple[Figures, Figures]:
+    order = np.concatenate([material.fold_rows(fold) for fold in range(config.folds)])
+    oof = OutOfFold(
+        need=blind.need,
+        sentiment=blind.sentiment,
+        rows=material.posts.take(order),
+        folds=np.array(material.folds)[order],
+        companies=material.companies[order],
+    )
     on_folds = fold_figures(oof.rows, cross_fitted(oof, config.decisions))
-    on_test = fold_figures(test, fit(oof, config.decisions).judge(*logits))
+    on_test = fold_figures(test, fit(oof, config.decisions).judge(seen.need, seen.sentiment))
     return dict(on_folds.figures), dict(on_test.figures)
 
 
 def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]:
     """The same figures of TF-IDF and logistic regression, on the posts that the folds allow."""
     material = load_material(config, dataset)
-    blind = [_tfidf(config, material, f) for f in range(config.folds)]
-    order = np.concatenate([material.fold_rows(fold) for fold in range(config.folds)])
-    oof = OutOfFold(
-        need=np.concatenate([part.need for part in blind]),
-        sentiment=np.concatenate([part.sentiment for part in blind]),
-        rows=material.posts.take(order),
-        folds=np.array(material.folds)[order],
-        companies=material.companies[order],
+    parts = [_tfidf(config, material, fold) for fold in range(config.folds)]
+    blind = Logits(
+        np.concatenate([part.need for part in parts]),
+        np.concatenate([part.sentiment for part in parts]),
     )
     test = load_split(dataset, "test")
     seen = _as_logits(tfidf_logistic(material.all_training(), test.texts, seed=config.seed))
-    on_folds = fold_figures(oof.rows, cross_fitted(oof, config.decisions))
-    on_test = fold_figures(test, fit(oof, config.decisions).judge(seen.need, seen.sentiment))
-    return dict(on_folds.figures), dict(on_test.figures)
+    return _figures(material, blind, test, seen, config)
 
 
 def _tfidf(config: TrainConfig, material: Material, fold: int) -> Logits:
@@ -121,14 +153,26 @@ def main() -> None:
     dataset = dataset_for(shipped, None, arguments.work / "dataset", report=logging.info)
     # On the same posts as the plain fine-tune: no corpora beside them, no added ones.
     results = {"TF-IDF + LR": [measure_tfidf(_config(_PLAIN, 1), dataset)]}
+    test = load_split(dataset, "test")
     for recipe in _RECIPES:
-        results[recipe] = []
         for seed in range(1, arguments.seeds + 1):
             print(f"{recipe}, seed {seed}", file=sys.stderr)
-            work = arguments.work / f"{recipe}-{seed}"
-            results[recipe].append(measure(_config(recipe, seed), dataset, work))
-    command = f"{_COMMAND} --seeds {arguments.seeds}"
-    write("recipes", {"seeds": arguments.seeds, "results": results}, _tables(results), command)
+            config = _config(recipe, seed)
+            prepare = restore if recipe == _PLAIN else clean
+            material, work = load_material(config, dataset), arguments.work / f"{recipe}-{seed}"
+            run = TrainingRun(config, material, work, prepare=prepare)
+            for teacher in run.teachers if seed == 1 else ():
+                results.setdefault(_TEACHER, []).append(measure(teacher, test))
+            results.setdefault(recipe, []).append(measure(run, test))
+    material = load_material(shipped, dataset)
+    measured = [row for fold in range(shipped.folds) for row in material.fold_rows(fold)]
+    facts = {
+        "seeds": arguments.seeds,
+        "posts": len(measured),
+        "companies": len(set(material.companies[measured].tolist())),
+        "results": results,
+    }
+    write("recipes", facts, _tables(results), f"{_COMMAND} --seeds {arguments.seeds}")
 
 
 if __name__ == "__main__":

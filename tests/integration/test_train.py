@@ -85,7 +85,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 def distilled(config: TrainConfig) -> TrainConfig:
     """The same with two teachers and a student of one layer."""
     student = StudentConfig(
-        teachers=2, layers=(1,), epochs=6, learning_rate=8e-3, batch_size=16, brand_swap=0.5
+        teachers=2, layers=(1,), epochs=16, learning_rate=8e-3, batch_size=16, brand_swap=0.5
     )
     return config.model_copy(update={"unlabelled": ("stream",), "student_stage": student})
 
@@ -273,46 +273,54 @@ def test_the_plan_of_a_finished_run_is_short(
     assert TrainingRun(config, material, work).plan().minutes == 0
 
 
-def test_a_student_of_some_teachers_ships(
+def test_the_plan_of_a_student_holds_its_teachers(
+    distilled: TrainConfig, dataset: Path, tmp_path: Path
+) -> None:
+    material = load_material(distilled, dataset)
+    plan = TrainingRun(distilled, material, tmp_path / "work").plan()
+    assert list(tmp_path.iterdir()) == []
+    parts = ("fold-1", "fold-2", "final")
+    assert [stage.what for stage in plan.stages] == [
+        *(f"teacher {number}, auxiliary" for number in (1, 2)),
+        *(f"teacher {number}, {part}" for number in (1, 2) for part in parts),
+        *parts,
+    ]
+    read = len(material.all_training()) + len(material.auxiliary) + len(material.unlabelled)
+    assert plan.stages[-1].rows == 16 * read
+
+
+def test_no_two_students_share_a_teacher(distilled: TrainConfig) -> None:
+    configs = [distilled.model_copy(update={"seed": seed}) for seed in (-1, 0, 1, 2)]
+    seeds = [teacher.seed for config in configs for teacher in config.teachers()]
+    assert len(set(seeds)) == 8
+
+
+def test_a_student_ships_the_same_where_it_was_interrupted(
     distilled: TrainConfig, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    material, work = load_material(distilled, dataset), tmp_path / "work"
-    plan = TrainingRun(distilled, material, work).plan()
-    assert list(work.iterdir()) == []
-    parts = ("auxiliary", "fold-1", "fold-2", "final")
-    teachers = sorted((f"teacher {n}, {part}", parts.index(part)) for n in (1, 2) for part in parts)
-    planned = [stage.what for stage in plan.stages]
-    assert sorted(planned[:-3]) == [name for name, _ in teachers]
-    assert planned[-3:] == ["fold-1", "fold-2", "final"]
-    read = len(material.all_training()) + len(material.auxiliary) + len(material.unlabelled)
-    assert plan.stages[-1].rows == 6 * read
+    """Cut off among the teachers and in its own stage, between two checkpoints."""
+    material = load_material(distilled, dataset)
+    whole = TrainingRun(distilled, material, tmp_path / "whole").run(tmp_path / "out", NAME)
+    assert min(_accuracy(whole)) > 0.8
+    weights = torch.load(tmp_path / "whole" / "final.pt", weights_only=True)
+    assert {name.split(".")[3] for name in weights if ".layer." in name} == {"0"}
+    assert TrainingRun(distilled, material, tmp_path / "whole").plan().minutes == 0
     monkeypatch.setattr(fitting, "_CHECKPOINT_SECONDS", -1)
-    update, cut = Stage.update, iter((3, 40, 90, 150, 500))
+    update, left = Stage.update, iter(range(0))
 
     def interrupted(stage: Stage[Any], batch: Any) -> torch.Tensor:
-        if next(counts) == at:
+        if next(left, None) is None:
             raise PowerCutError
         return update(stage, batch)
 
     monkeypatch.setattr(Stage, "update", interrupted)
-    artefacts = []
-    for name, stops in (("whole", ()), ("parts", tuple(cut))):
-        for at in (*stops, -1):
-            counts = count()
-            run = TrainingRun(distilled, material, tmp_path / name)
-            try:
-                artefacts.append(run.run(tmp_path / "out" / name, NAME))
-            except PowerCutError:
-                assert at >= 0
-    whole, parts_of_it = map(verify, artefacts)
-    assert whole.manifest_sha256 == parts_of_it.manifest_sha256
-    assert min(_accuracy(artefacts[0])) > 0.8
-    weights = torch.load(tmp_path / "whole" / "final.pt", weights_only=True)
-    assert {name.split(".")[3] for name in weights if ".layer." in name} == {"0"}
-    assert TrainingRun(distilled, material, tmp_path / "whole").plan().minutes == 0
-    seeds = [config.seed for config in distilled.teachers()]
-    other = distilled.model_copy(update={"seed": distilled.seed + 1}).teachers()
-    assert len({*seeds, *(config.seed for config in other)}) == 4
+    for updates in (3, 40, 90, 150, 100):
+        left = iter(range(updates))
+        with pytest.raises(PowerCutError):
+            TrainingRun(distilled, material, tmp_path / "parts").run(tmp_path / "again", NAME)
+    left = count()
+    resumed = TrainingRun(distilled, material, tmp_path / "parts").run(tmp_path / "again", NAME)
+    assert verify(resumed).manifest_sha256 == verify(whole).manifest_sha256
 
 
 def test_a_plan_in_words() -> None:

@@ -71,7 +71,7 @@ def _interrupt_at(step: int, stage: LabelledStage, monkeypatch: pytest.MonkeyPat
     """Every update leaves a checkpoint, and the one of ``step`` never comes."""
     update = stage.update
 
-    def interrupted(batch: Batch) -> float:
+    def interrupted(batch: Batch) -> torch.Tensor:
         if stage.step == step:
             raise PowerCutError
         return update(batch)
@@ -163,7 +163,7 @@ def test_the_average_is_handed_on(tmp_path: Path) -> None:
     start, last = _weights(stage.model)["need.weight"], stage.model.need.weight
     update, averaged = stage.update, start.clone()
 
-    def followed(batch: Batch) -> float:
+    def followed(batch: Batch) -> torch.Tensor:
         nonlocal averaged
         loss = update(batch)
         decay = min(0.9, (1 + stage.step) / (10 + stage.step))
@@ -185,9 +185,10 @@ def test_the_log_tells_the_mean_loss(
     losses: list[float] = []
     update = stage.update
 
-    def noted(batch: Batch) -> float:
-        losses.append(update(batch))
-        return losses[-1]
+    def noted(batch: Batch) -> torch.Tensor:
+        loss = update(batch)
+        losses.append(loss.item())
+        return loss
 
     monkeypatch.setattr(stage, "update", noted)
     with caplog.at_level("INFO", logger="replyrank"):
@@ -214,7 +215,7 @@ def test_the_rate_warms_up_and_decays_to_nothing(tmp_path: Path) -> None:
     rates: list[float] = []
     update = stage.update
 
-    def noted(batch: Batch) -> float:
+    def noted(batch: Batch) -> torch.Tensor:
         loss = update(batch)
         rates.append(stage.optimizer.param_groups[0]["lr"] / CONFIG.learning_rate)
         return loss

@@ -1,6 +1,7 @@
 """The student: what the layers it keeps would say, of the first token, padded or not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_a_layer_that_there_is_not_is_refused(model: TriageModel, layers: tuple[
 
 
 def test_an_encoder_of_another_build_is_refused(model: TriageModel) -> None:
-    model.encoder.config.model_type = "distilbert"
+    encoder: Any = model.encoder
+    encoder.config.model_type = "distilbert"
     with pytest.raises(UsageError, match="of the kind 'distilbert'; give one of the kinds bert"):
         StudentModel.of(model, (0,))
