@@ -36,7 +36,7 @@ _FILLERS: Final = (
 )
 _MARKS: Final = tuple("@.,!?'#-")
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
-_SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 VOCABULARY: Final = (
     *_SPECIAL,
     *_MARKS,

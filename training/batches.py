@@ -21,6 +21,9 @@ from replyrank.training.spelling import misspell
 #: Batches whose rows are sorted by length among themselves: little padding, order still random.
 _POOL: Final = 50
 
+#: between the seeds of an epoch's two draws; no stage has so many epochs
+_APART: Final = 500
+
 #: what is done to a text before it is tokenised
 Prepare = Callable[[str], str]
 
@@ -69,7 +72,9 @@ class TokenisedRows:
         """Draw what an epoch reads in place of some texts; the texts given stay as they are."""
         if self._swaps is None:
             self._swaps = BrandSwaps(self._texts)
-        texts = misspell(self._swaps.draw(config.brand_swap, seed), config.misspelling, seed + 1)
+        texts = self._swaps.draw(config.brand_swap, seed)
+        # Numbers of their own: those of the next epoch's seed would pick the same texts again.
+        texts = misspell(texts, config.misspelling, seed + _APART)
         pairs = enumerate(zip(texts, self._texts, strict=True))
         changed = [row for row, (text, given) in pairs if text != given]
         self.tokens = list(self._given)

@@ -48,7 +48,7 @@ AUXILIARY: Final = (
     "uva",
 )
 _LANGUAGE_BATCH: Final = 1000
-#: a text of fewer words leaves nothing to guess a masked one from
+#: texts of fewer words hold little that the labelled posts do not; they are many
 _FEWEST_WORDS: Final = 4
 
 

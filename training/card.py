@@ -121,11 +121,10 @@ def _what(config: TrainConfig | FallbackConfig) -> str:
     stage = config.student_stage
     if stage is None:
         return what
-    # What a student reads shows by its parts; that nobody labelled most of it should be said.
     return (
         f"{what} Of its layers {len(stage.layers)} are kept, the last for one token alone. It "
         f"learnt what {stage.teachers} models of the same recipe say, on average, of all texts "
-        "below, most of which have no label."
+        "below, labelled or not."
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from replyrank.data.errors import UsageError
 from replyrank.models.config import NAME_PATTERN
@@ -91,8 +91,8 @@ class RunConfig(_Frozen):
     #: whether the posts that were labelled for training alone train beside the others
     added_posts: bool = False
     #: corpora of the first stage; posts of companies are left out of it, so that one first
-    #: stage serves every fold. Added posts of a source named here ("written") go there as well, and
-    #: stand beside the posts only as ``companions`` has it
+    #: stage serves every fold. Added posts of any source named here, as "written", go there too,
+    #: and stand beside the posts only as ``companions`` has it
     auxiliary: tuple[str, ...] = ()
     #: corpora whose texts, without their labels, the student reads
     unlabelled: tuple[str, ...] = ()
@@ -116,7 +116,17 @@ class TrainConfig(RunConfig):
     auxiliary_stage: StageConfig | None = None
     posts_stage: StageConfig
     #: with it the other stages make teachers, and what ships is their student
-    student_stage: StudentConfig | None = None
+    student_stage: StudentConfig | None = Field(default=None, validate_default=True)
+
+    @field_validator("student_stage")
+    @classmethod
+    def _reads_unlabelled(
+        cls, stage: StudentConfig | None, info: ValidationInfo
+    ) -> StudentConfig | None:
+        if stage is None and info.data.get("unlabelled"):
+            message = "texts of unlabelled corpora are read by a student alone"
+            raise ValueError(message)
+        return stage
 
     def teachers(self) -> tuple["TrainConfig", ...]:
         """The configs of the student's teachers: no two seeds have one in common."""
@@ -132,6 +142,14 @@ class FallbackConfig(RunConfig):
     """Everything that decides what linear fallback comes out, apart from the data."""
 
     kind: Literal["linear"]
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _reads_labels(cls, corpora: tuple[str, ...]) -> tuple[str, ...]:
+        if corpora:
+            message = "a linear model reads no text without labels"
+            raise ValueError(message)
+        return corpora
 
 
 def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:

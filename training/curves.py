@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,16 @@ class Point:
     #: updates so far, from 1
     step: int
     loss: float
+
+
+def run_curves(work: Path) -> list[Point]:
+    """All points of a run: its own stages, and those of a student's teachers by their folders."""
+    taught = [
+        replace(point, stage=f"{path.parent.name}-{point.stage}")
+        for path in sorted(work.glob(f"*/{CURVES}"))
+        for point in Curves(path).points()
+    ]
+    return [*Curves(work / CURVES).points(), *taught]
 
 
 class Curves:

@@ -32,7 +32,7 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All stages of a run, in their order."""
+    """All stages of a run, in their order; what teachers say of the texts comes on top."""
 
     stages: tuple[PlannedStage, ...]
 

@@ -21,7 +21,7 @@ from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.config import FallbackConfig, TrainConfig
-from replyrank.training.curves import CURVES, Curves
+from replyrank.training.curves import run_curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
 from replyrank.training.held_out_report import held_out_report
 from replyrank.training.material import Material
@@ -105,7 +105,7 @@ def _finished(
                 "manifest_sha256": artefact.manifest_sha256,
             },
             inputs=data_inputs(facts.material),
-            curves=Curves(facts.work / CURVES).points(),
+            curves=run_curves(facts.work),
             metrics={**report_metrics(report), **replay_metrics(artefact)},
             files=files,
             requirement=f"replyrank=={version('replyrank')}",

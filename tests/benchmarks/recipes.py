@@ -11,9 +11,11 @@ work folder: an interrupted run goes on, and a finished seed is not trained agai
 """
 
 import argparse
+import hashlib
 import logging
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ import numpy as np
 
 from replyrank.data.cleaning import clean
 from replyrank.data.text_key import restore
+from replyrank.models.calibration import softmax
 from replyrank.models.parity import OnnxGraph, by_length
 from replyrank.pipeline.markdown import table
 from replyrank.training.baselines import tfidf_logistic
@@ -28,6 +31,7 @@ from replyrank.training.build import dataset_for
 from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.config import TrainConfig, load_config
 from replyrank.training.material import Material, load_material, load_split
+from replyrank.training.metrics import FloatArray
 from replyrank.training.oof import Logits, OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
 from replyrank.training.rows import TrainingRows
@@ -41,8 +45,8 @@ _RECIPES: Final = ("plain", "default")
 _PLAIN: Final = "plain"
 #: what the models that teach are called
 _TEACHER: Final = "one teacher"
-#: logits of all posts that are measured on
-_MEASURED: Final = "measured.npz"
+#: and the mean of what they say
+_MEAN: Final = "mean of teachers"
 
 Figures = dict[str, float]
 
@@ -51,7 +55,29 @@ def measure(run: TrainingRun, test: TrainingRows) -> tuple[Figures, Figures]:
     """Figures of the fold posts and of the test posts, calibrated."""
     # Refuses a folder of another config.
     run.fold_logits(())
-    done = run.work / _MEASURED
+    blind, seen = _kept_logits(run, test)
+    return _figures(run.material, blind, test, seen, run.config)
+
+
+def measure_mean(runs: Sequence[TrainingRun], test: TrainingRows) -> tuple[Figures, Figures]:
+    """The same figures of the mean of the probabilities of several runs' models."""
+    kept = [_kept_logits(run, test) for run in runs]
+    blind, seen = _mean([fold for fold, _ in kept]), _mean([other for _, other in kept])
+    return _figures(runs[0].material, blind, test, seen, runs[0].config)
+
+
+def _mean(parts: Sequence[Logits]) -> Logits:
+    def mean(logits: list[FloatArray]) -> FloatArray:
+        told: FloatArray = np.log(np.mean([softmax(part) for part in logits], axis=0))
+        return told
+
+    return Logits(mean([part.need for part in parts]), mean([part.sentiment for part in parts]))
+
+
+def _kept_logits(run: TrainingRun, test: TrainingRows) -> tuple[Logits, Logits]:
+    """Logits of the fold posts, fold after fold, and of the test posts, from the work folder."""
+    asked = hashlib.sha256(b"".join(test.lines())).hexdigest()
+    done = run.work / f"measured-{asked[:12]}.npz"
     if not done.exists():
         _keep_logits(run, test, done)
     with np.load(done, allow_pickle=False) as kept:
@@ -59,22 +85,23 @@ def measure(run: TrainingRun, test: TrainingRows) -> tuple[Figures, Figures]:
             Logits(kept[f"{part}_need"].astype(float), kept[f"{part}_sentiment"].astype(float))
             for part in ("fold", "test")
         )
-    return _figures(run.material, blind, test, seen, run.config)
+    return blind, seen
 
 
 def _keep_logits(run: TrainingRun, test: TrainingRows, target: Path) -> None:
-    """Logits of the fold posts, fold after fold, and of the test posts."""
     parts = [part.fp32 for part in run.fold_logits()]
     graphs = run.quantise(run.final_model(), "final", run.material.posts)
     tokens = run.tokenise(test.texts)
     need, sentiment = OnnxGraph(graphs.fp32).logits(tokens, by_length(tokens, 16))
+    partial = target.with_name(f"partial-{target.name}")
     np.savez(
-        target,
+        partial,
         fold_need=np.concatenate([part.need for part in parts]),
         fold_sentiment=np.concatenate([part.sentiment for part in parts]),
         test_need=need,
         test_sentiment=sentiment,
     )
+    partial.replace(target)
 
 
 def _figures(
@@ -163,6 +190,8 @@ def main() -> None:
             run = TrainingRun(config, material, work, prepare=prepare)
             for teacher in run.teachers if seed == 1 else ():
                 results.setdefault(_TEACHER, []).append(measure(teacher, test))
+            if seed == 1 and run.teachers:
+                results[_MEAN] = [measure_mean(run.teachers, test)]
             results.setdefault(recipe, []).append(measure(run, test))
     material = load_material(shipped, dataset)
     measured = [row for fold in range(shipped.folds) for row in material.fold_rows(fold)]

@@ -20,7 +20,7 @@ from replyrank.models.artefact import verify
 from replyrank.pipeline.score_columns import score_columns
 from replyrank.training import tracked as tracked_module
 from replyrank.training.config import FallbackConfig
-from replyrank.training.curves import Curves, Point
+from replyrank.training.curves import Curves, Point, run_curves
 from replyrank.training.errors import TrackingError
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.material import Material, load_material
@@ -253,3 +253,14 @@ def test_curves_outlive_a_torn_line(tmp_path: Path) -> None:
         "step": 50,
         "loss": 1.0,
     }
+
+
+def test_the_curves_of_a_run_hold_those_of_its_teachers(tmp_path: Path) -> None:
+    assert run_curves(tmp_path) == []
+    (tmp_path / "teacher-2").mkdir()
+    Curves(tmp_path / "curves.jsonl").add(Point("final", 50, 1.0))
+    Curves(tmp_path / "teacher-2" / "curves.jsonl").add(Point("final", 50, 2.0))
+    assert run_curves(tmp_path) == [
+        Point("final", 50, 1.0),
+        Point("teacher-2-final", 50, 2.0),
+    ]

@@ -24,7 +24,7 @@ from replyrank.models.errors import ArtefactError
 from replyrank.models.held_out import load_held_out, short_key
 from replyrank.models.parity import Check
 from replyrank.pipeline.simulation.rules import load_rules
-from replyrank.training import fitting, train
+from replyrank.training import distillation, fitting, train
 from replyrank.training.calibrate import cross_fitted
 from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
@@ -48,7 +48,8 @@ class PowerCutError(Exception):
 def on_cpu() -> Iterator[None]:
     """On the CPU, whatever the machine has; the generator's state is put back."""
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
-        patch.setattr(fitting, "device", lambda: torch.device("cpu"))
+        for module in (distillation, fitting):
+            patch.setattr(module, "device", lambda: torch.device("cpu"))
         yield
 
 

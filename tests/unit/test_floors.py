@@ -21,6 +21,7 @@ TRAIN_ONLY = {
 #: the modules of lower floors that make a model or a training set
 MAKERS = {
     "replyrank.models.encoder",
+    "replyrank.models.student",
     "replyrank.models.export",
     "replyrank.models.parity",
     "replyrank.models.quantise",

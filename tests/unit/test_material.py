@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="the config knows its encoder (extra train)"
 
 from replyrank.data.companies import companies_mentioned
 from replyrank.data.errors import UsageError
-from replyrank.training.config import FallbackConfig
+from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.material import Material, load_material
 from tests.encoders import COMPANIES, dataset_row, toy_posts, write_dataset
 
@@ -29,6 +29,18 @@ AUXILIARY = [
 def _config(**changes: Any) -> FallbackConfig:
     fields: dict[str, Any] = {"kind": "linear", "name": "toy", "folds": 4}
     return FallbackConfig(**(fields | changes))
+
+
+def _reading(*corpora: str) -> TrainConfig:
+    """A config whose student reads texts of some corpora."""
+    rate: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-3}
+    return TrainConfig(
+        name="toy",
+        folds=4,
+        unlabelled=corpora,
+        posts_stage=StageConfig(**rate),
+        student_stage=StudentConfig(layers=(0,), **rate),
+    )
 
 
 def _material(folder: Path, posts: list[dict[str, Any]] | None = None, **changes: Any) -> Material:
@@ -93,14 +105,14 @@ def test_texts_are_read_without_labels_where_the_config_names_their_corpus(tmp_p
         for source, text in (("stream", "the mast is down"), ("other", "rain again"))
     ]
     folder = write_dataset(tmp_path / "dataset", posts_train=POSTS, unlabelled=read)
-    material = load_material(_config(unlabelled=("stream",)), folder)
+    material = load_material(_reading("stream"), folder)
     assert material.unlabelled == ("the mast is down",)
     assert material.counts["read without labels"] == {"stream": 1}
     bare = load_material(_config(), folder)
     assert bare.unlabelled == ()
     assert bare.fingerprint() != material.fingerprint()
     with pytest.raises(UsageError, match="no unlabelled texts of news, which the config names"):
-        load_material(_config(unlabelled=("news",)), folder)
+        load_material(_reading("news"), folder)
 
 
 def test_texts_of_the_companies_of_a_fold_are_not_read_by_its_model(tmp_path: Path) -> None:
@@ -110,8 +122,8 @@ def test_texts_of_the_companies_of_a_fold_are_not_read_by_its_model(tmp_path: Pa
         for company, text in texts.items()
     ]
     folder = write_dataset(tmp_path / "dataset", posts_train=POSTS, unlabelled=read)
-    material = load_material(_config(unlabelled=("stream",)), folder)
-    for fold in range(2):
+    material = load_material(_reading("stream"), folder)
+    for fold in range(4):
         aside = {material.places[row].company for row in material.fold_rows(fold)}
         kept = {text for company, text in texts.items() if company not in aside}
         assert set(material.fold_unlabelled(fold)) == kept

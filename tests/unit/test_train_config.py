@@ -108,3 +108,15 @@ def test_not_text(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load_config(path)
     assert str(caught.value) == f"the training config {path} is not UTF-8; save it as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("transformer", "read by a student alone"), ("linear", "reads no text without labels")],
+)
+def test_texts_that_nothing_would_read_are_refused(tmp_path: Path, kind: str, reason: str) -> None:
+    stage = "posts_stage: {epochs: 1, learning_rate: 0.001}\n" if kind == "transformer" else ""
+    path = tmp_path / "config.yaml"
+    path.write_text(f"kind: {kind}\nname: toy\nunlabelled: [twcs]\n{stage}", encoding="utf-8")
+    with pytest.raises(UsageError, match=reason):
+        load_config(path)
