@@ -1,4 +1,4 @@
-"""The small network that ships: some layers of a larger one, the last for one token alone.
+"""The network of a student: some layers of its teachers', the last for one token alone.
 
 Distilled from models that have all layers (``replyrank.training.distillation``). After the last
 layer only the first token is read, so that layer asks for the queries and the feed-forward of
@@ -7,7 +7,7 @@ one token, and for keys and values of all.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from replyrank.data.errors import UsageError
 from replyrank.models.encoder import TriageModel
 
 #: kinds of encoder whose layers have the parts that the last layer is computed with
-KINDS = ("bert", "roberta")
+KINDS: Final = ("bert", "roberta")
 
 
 class StudentModel(TriageModel):

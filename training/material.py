@@ -151,13 +151,7 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
     posts, added = _posts(splits, config, dataset), _added(splits, config, dataset)
     others = _others(splits, added, config, dataset)
     added = [row for row in added if row["source"] not in config.auxiliary]
-    first = [
-        row
-        for row in others
-        if row["source"] in config.auxiliary
-        and not row["company"]
-        and not companies_mentioned(row["text"])
-    ]
+    first = [row for row in others if row["source"] in config.auxiliary and _is_general(row)]
     read = _unlabelled(splits, config, dataset)
     drawn = [
         row
@@ -175,22 +169,32 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
         unlabelled_places=tuple(map(_place, read)),
         companions=_rows(beside),
         companion_places=tuple(map(_place, beside)),
-        slices={
-            "source": tuple(row["source"] for row in posts),
-            "channel": tuple(row["channel"] or None for row in posts),
-            "length": tuple(length_slice(row["text"]) for row in posts),
-        },
+        slices=_slices(posts),
         counts={
-            part: dict(sorted(Counter(str(row["source"]) for row in rows).items()))
-            for part, rows in (
-                ("posts", posts),
-                ("added posts", added),
-                ("read without labels", read),
-                ("first stage", first),
-                ("beside", drawn),
-            )
+            "posts": _by_source(posts),
+            "added posts": _by_source(added),
+            "read without labels": _by_source(read),
+            "first stage": _by_source(first),
+            "beside": _by_source(drawn),
         },
     )
+
+
+def _is_general(row: Mapping[str, Any]) -> bool:
+    """Whether a row has to do with no company, so that every fold may read it."""
+    return not row["company"] and not companies_mentioned(row["text"])
+
+
+def _slices(posts: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str | None, ...]]:
+    return {
+        "source": tuple(row["source"] for row in posts),
+        "channel": tuple(row["channel"] or None for row in posts),
+        "length": tuple(length_slice(row["text"]) for row in posts),
+    }
+
+
+def _by_source(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return dict(sorted(Counter(str(row["source"]) for row in rows).items()))
 
 
 def _posts(

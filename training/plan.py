@@ -52,8 +52,9 @@ def rows_per_second(
     # A small training set has fewer batches than are timed.
     epoch = stage.rows.batch_rows(stage.config.batch_size, stage.seed)
     batches = list(islice(cycle(epoch), steps + 1))
-    stage.update(stage.rows.batch(batches[0]))
+    # A GPU is waited for: its updates are only begun when they return.
+    stage.update(stage.rows.batch(batches[0])).item()
     start = clock()
     for rows in batches[1:]:
-        stage.update(stage.rows.batch(rows))
+        stage.update(stage.rows.batch(rows)).item()
     return sum(map(len, batches[1:])) / max(clock() - start, 1e-9)
