@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs torch (extra train)")
 
+import torch
+
 from replyrank.training.plan import PlannedStage, rows_per_second
 
 
@@ -29,9 +31,9 @@ class _Stage:
         self.rows, self.config, self.seed = _Rows(), _Config(), 1
         self.now = 0.0
 
-    def update(self, _batch: Any) -> float:
+    def update(self, _batch: Any) -> torch.Tensor:
         self.now += 2.0 if self.now else 100.0
-        return 0.0
+        return torch.zeros(())
 
 
 def test_the_first_update_warms_up_and_short_epochs_repeat() -> None:
