@@ -94,11 +94,14 @@ class TrainingRun:
         parts = {f"fold-{at + 1}": len(material.fold_training(at)) for at in config.folds_run}
         parts["final"] = len(material.all_training())
         runs = self.teachers or (self,)
-        first, speed = config.auxiliary_stage, self._rows_per_second(config.posts_stage)
+        first, speed = (
+            config.auxiliary_stage,
+            self._rows_per_second(material.posts, config.posts_stage),
+        )
         planned = list[PlannedStage]()
         if first is not None and len(material.auxiliary):
             sizes = {"auxiliary": len(material.auxiliary)}
-            pace = self._rows_per_second(first)
+            pace = self._rows_per_second(material.auxiliary, first)
             planned += [stage for run in runs for stage in run.planned(sizes, first, pace)]
         planned += [
             stage for run in runs for stage in run.planned(parts, config.posts_stage, speed)
@@ -348,14 +351,18 @@ class TrainingRun:
             raise UsageError(message)
         return path, wanted
 
-    def _rows_per_second(self, stage: StageConfig) -> float:
-        posts = self.material.posts
-        some = posts.take(np.arange(min(len(posts), _PROBE_ROWS)))
-        return rows_per_second(self._stage(self._fresh(), some, stage))
+    def _rows_per_second(self, rows: TrainingRows, stage: StageConfig) -> float:
+        return rows_per_second(self._stage(self._fresh(), _some(rows), stage))
 
     def _student_rows_per_second(self, config: StudentConfig) -> float:
-        posts = self.material.posts
-        some = posts.take(np.arange(min(len(posts), _PROBE_ROWS)))
+        material = self.material
+        labelled = (material.all_training(), material.auxiliary)
+        some = _some(student_rows(labelled, material.unlabelled))
         student = StudentModel.of(self._fresh(), config.layers)
         soft = SoftRows(some, SoftLabels.even(len(some)), self.tokenizer, self.prepare)
         return rows_per_second(StudentStage(student, soft, config, self.config.seed))
+
+
+def _some(rows: TrainingRows) -> TrainingRows:
+    """Rows to time a stage by, drawn from all of its own: sources differ in length."""
+    return rows.take(np.random.default_rng(0).permutation(len(rows))[:_PROBE_ROWS])
