@@ -63,5 +63,5 @@ $(BASE): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[train,dev]'
+	$(INSTALL) --editable '.[train,serve,dev]'
 	@touch $(BASE) $@

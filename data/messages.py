@@ -16,6 +16,8 @@ class Message:
     visibility: Visibility | None = None
     brand: str | None = None
     author: str | None = None
+    #: the team's own id of the customer: one person on several channels
+    customer: str | None = None
     #: followers of the author, as the platform counts them
     reach: int | None = None
     thread: str | None = None

@@ -84,6 +84,20 @@ class HeldOut:
         """The posts at some positions."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
+    def joined(self, others: "HeldOut") -> "HeldOut":
+        """These posts, then others; their companies must be numbered apart already.
+
+        Raises:
+            ValueError: if the two were matched with different keyword rules.
+        """
+        if self.rules != others.rules:
+            message = "held-out posts of different keyword rules cannot be joined; train again"
+            raise ValueError(message)
+        both = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _COLUMNS
+        }
+        return replace(self, **both)
+
 
 def short_key(key: str) -> int:
     """The first 64 bits of a text's key."""

@@ -82,6 +82,15 @@ def run_selftest(scorer: Scorer, path: Path, tolerance: float = TOLERANCE) -> fl
     return difference
 
 
+def selftest_texts(path: Path) -> list[str]:
+    """The texts of ``selftest.jsonl``.
+
+    Raises:
+        SelfTestError: if the file holds no usable case.
+    """
+    return [case.text for case in _read_cases(path)]
+
+
 def _read_cases(path: Path) -> list[SelfTestCase]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -102,8 +102,12 @@ class Calendar:
         Raises:
             ValueError: if a time has no time zone.
         """
+        return self.ages_of(np.array([_seconds(start) for start in starts], dtype=float), now)
+
+    def ages_of(self, starts: npt.NDArray[np.float64], now: datetime) -> npt.NDArray[np.float64]:
+        """The same for (n,) starts in seconds of the Unix clock."""
         end = _seconds(now)
-        begin = np.minimum(np.array([_seconds(start) for start in starts], dtype=float), end)
+        begin = np.minimum(starts, end)
         if self.week is None or begin.size == 0:
             waited: npt.NDArray[np.float64] = (end - begin) / _MINUTE
             return waited

@@ -15,7 +15,6 @@ from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.classes import POLICY_CLASSES
 from replyrank.pipeline.index import (
     Index,
-    asking_probability,
     class_posterior,
     due_minutes,
     index,
@@ -25,7 +24,7 @@ from replyrank.pipeline.index import (
 )
 from replyrank.pipeline.policy import FloatArray, Guard, Policy
 from replyrank.pipeline.reason import explain
-from replyrank.pipeline.threads import Item, evidence_rows, fuse, group, message_id
+from replyrank.pipeline.threads import Item, group, message_id, weigh
 
 _MINUTES_PER_HOUR: Final = 60
 # An older arrival is a mistake in the data, and its open hours would take long to count.
@@ -200,14 +199,13 @@ def _index(
     )
     scored = np.array([review in (None, Review.LOW_CONFIDENCE) for review in scores.review], bool)
     texts = [message.text for message in messages]
-    asking = asking_probability(own)
     posterior = np.empty((len(items), len(POLICY_CLASSES)))
     target, followers, follow_ups = (np.zeros(len(items)) for _ in range(3))
     for i, item in enumerate(items):
         rows = list(item.rows)
-        posterior[i] = fuse(own[evidence_rows(rows, texts, scored)], prior, policy.threads)
+        weighed = weigh(own[rows], [texts[row] for row in rows], scored[rows], prior, policy)
+        posterior[i], follow_ups[i] = weighed.posterior, weighed.follow_ups
         target[i], followers[i] = _place([messages[row] for row in rows], policy)
-        follow_ups[i] = asking[rows[1:]].sum()
     return index(
         posterior,
         channel_target=target,

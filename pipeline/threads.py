@@ -3,7 +3,8 @@
 Messages belong together if they stand in the same thread, or if one author wrote them to one
 brand on one channel with no longer pause than the policy's window. Many people may meet in a
 thread, each with a matter of their own: only one that is known to be private joins what several
-authors wrote. Names that stand for anybody ("A Google user") are nobody's.
+authors wrote. A customer whom the team itself tells apart is one person on every channel. Names
+that stand for anybody ("A Google user") are nobody's.
 """
 
 from collections import defaultdict
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from replyrank.data.messages import Message
 from replyrank.data.vocabulary import Visibility
+from replyrank.pipeline.index import asking_probability
 from replyrank.pipeline.policy import FloatArray, Policy, Threads
 
 # What platforms write where they do not tell the author, and exports where they do not know him.
@@ -82,12 +84,14 @@ def group(messages: Sequence[Message], arrivals: Sequence[datetime], policy: Pol
     last: dict[Hashable, int] = {}
     window = timedelta(hours=policy.threads.window_hours)
     for row in order:
-        thread, author = _thread_key(messages[row], policy), _author_key(messages[row])
-        if thread in last:
-            joined.join(row, last[thread])
-        if author in last and arrivals[row] - arrivals[last[author]] <= window:
-            joined.join(row, last[author])
-        last.update((key, row) for key in (thread, author) if key is not None)
+        tied = ties(messages[row], policy)
+        for key in tied.always:
+            if key in last:
+                joined.join(row, last[key])
+        for key in tied.within_window:
+            if key in last and arrivals[row] - arrivals[last[key]] <= window:
+                joined.join(row, last[key])
+        last.update((key, row) for key in (*tied.always, *tied.within_window))
 
     members: defaultdict[int, list[int]] = defaultdict(list)
     for row in order:
@@ -97,6 +101,30 @@ def group(messages: Sequence[Message], arrivals: Sequence[datetime], policy: Pol
         Item(message_id(messages[rows[0]], rows[0]), tuple(rows), arrivals[rows[0]])
         for rows in members.values()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What ties a message to an earlier one that has the same key."""
+
+    #: however long ago: its thread
+    always: tuple[Hashable, ...]
+    #: within the policy's window: who wrote it
+    within_window: tuple[Hashable, ...]
+
+
+def ties(message: Message, policy: Policy) -> Ties:
+    """The keys of a message.
+
+    An author is known on one channel alone: equal names on two networks are two people. A
+    customer, whom the team itself tells apart, is the same on all channels.
+    """
+    people = _author_key(message), _customer_key(message)
+    thread = _thread_key(message, policy)
+    return Ties(
+        always=() if thread is None else (thread,),
+        within_window=tuple(key for key in people if key is not None),
+    )
 
 
 def _by_id(message: Message, row: int) -> tuple[int, int, str, int]:
@@ -128,6 +156,12 @@ def _is_private(message: Message, policy: Policy) -> bool:
 def _author_key(message: Message) -> Hashable | None:
     author = _author(message)
     return None if author is None else ("author", message.channel, message.brand, author)
+
+
+def _customer_key(message: Message) -> Hashable | None:
+    if message.customer is None or message.customer.casefold() in _ANYBODY:
+        return None
+    return ("customer", message.brand, message.customer)
 
 
 def _author(message: Message) -> str | None:
@@ -166,6 +200,37 @@ def fuse(posteriors: FloatArray, prior: FloatArray, threads: Threads) -> FloatAr
         fused = same + threads.change * own
         fused = fused / fused.sum()
     return fused
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the messages of an item say together."""
+
+    #: (6,) class of the item after its last message
+    posterior: FloatArray
+    #: how many of the later messages ask for something, in expectation
+    follow_ups: float
+
+
+def weigh(
+    own: FloatArray,
+    texts: Sequence[str],
+    scored: npt.NDArray[np.bool_],
+    prior: FloatArray,
+    policy: Policy,
+) -> Weighed:
+    """One item of m messages in order.
+
+    Args:
+        own: (m, 6) posterior of each from its own text.
+        texts: m texts.
+        scored: (m,) whether the text could be scored.
+        prior: (6,), shares that the posteriors were calibrated with.
+        policy: the numbers.
+    """
+    rows = list(range(len(texts)))
+    fused = fuse(own[evidence_rows(rows, texts, scored)], prior, policy.threads)
+    return Weighed(fused, float(asking_probability(own[1:]).sum()))
 
 
 def evidence_rows(

@@ -14,10 +14,13 @@ import typer
 from replyrank.data.errors import ReplyrankError
 from replyrank.serving.commands.data import app as data
 from replyrank.serving.commands.evaluate import evaluate
+from replyrank.serving.commands.keys import app as keys
 from replyrank.serving.commands.model import app as model
 from replyrank.serving.commands.promote import promote, pull, rollback
+from replyrank.serving.commands.queue import app as queue
 from replyrank.serving.commands.rank import rank
 from replyrank.serving.commands.score import score
+from replyrank.serving.commands.serve import serve
 from replyrank.serving.commands.simulate import simulate
 from replyrank.serving.commands.train import train
 
@@ -40,8 +43,11 @@ app.command("train")(train)
 app.command("promote")(promote)
 app.command("rollback")(rollback)
 app.command("pull")(pull)
+app.command("serve")(serve)
 app.add_typer(data, name="data")
 app.add_typer(model, name="model")
+app.add_typer(queue, name="queue")
+app.add_typer(keys, name="keys")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,8 @@
 
 MissingExtraError       a command needs an extra that is not installed; exit code 1
 IncompleteInputError    an input broke off before its end; exit code 1
+StoreError              the queue's database cannot be used; exit code 1
+UnreachableError        the service does not answer; exit code 1
 """
 
 from replyrank.data.errors import ReplyrankError
@@ -20,3 +22,11 @@ class MissingExtraError(ReplyrankError):
 
 class IncompleteInputError(ReplyrankError):
     """An input broke off; what could be read of it was done."""
+
+
+class StoreError(ReplyrankError):
+    """The queue's database cannot be used."""
+
+
+class UnreachableError(ReplyrankError):
+    """The service does not answer."""

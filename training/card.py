@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import yaml
 
+from replyrank.models.artefact import Artefact
 from replyrank.models.parity import Check
 from replyrank.pipeline.markdown import table
-from replyrank.training.config import FallbackConfig, TrainConfig
-from replyrank.training.licence import commercial_use, weights_licence
+from replyrank.training.config import CorrectionConfig, FallbackConfig, TrainConfig
+from replyrank.training.licence import LICENCE, commercial_use, weights_licence
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
 
@@ -50,6 +51,74 @@ def papers(
     return Papers(
         model_card(name, config, material, folds, checks),
         weights_licence(_sources(material.counts)),
+    )
+
+
+def correction_papers(
+    name: str,
+    config: CorrectionConfig,
+    start: Artefact,
+    material: Material,
+    *,
+    figures: tuple[FoldFigures, FoldFigures],
+    checks: Sequence[Check],
+    known: int,
+) -> Papers:
+    """The card of a corrected model, and the licence that it has from the one it began with.
+
+    Args:
+        name: of the artefact.
+        config: of the run that made it.
+        start: the model it began with.
+        material: the team's posts, and what was read beside them.
+        figures: out of fold on these posts, before and after.
+        checks: of the export.
+        known: how many of the posts had trained the model it began with.
+    """
+    before, after = figures
+    rows = [
+        (what, f"{old:.3f}", f"{new:.3f}")
+        for (what, old), (_, new) in zip(before.figures, after.figures, strict=True)
+    ]
+    begun = f"{start.config.name} (manifest {start.manifest_sha256[:12]})"
+    told = (
+        f"{after.rows:,} labelled posts in {config.folds} folds: before, as "
+        f"{start.config.name} answers; after, as a model answers that learnt the other folds. "
+        "Calibration and thresholds are those it began with."
+    )
+    if known:
+        told += f" {known:,} of the posts had trained {start.config.name} already."
+    card = "\n\n".join(
+        [
+            f"# {name}",
+            f"{begun}, corrected by a team's own labels.",
+            "## Use",
+            _INTENDED,
+            "## Figures on the team's posts",
+            told,
+            table(("figure", "before", "after"), rows),
+            *_export(checks),
+            "## Training data (rows)",
+            _counts(material.counts),
+            "The texts are not part of this artefact. What the model it began with was trained on "
+            "is told by that model's card.",
+            "## Limits",
+            _LIMITS,
+            "## Config",
+            f"```yaml\n{yaml.safe_dump(config.model_dump(mode='json'), sort_keys=False)}```\n",
+        ]
+    )
+    return Papers(card, _inherited_licence(start, material))
+
+
+def _inherited_licence(start: Artefact, material: Material) -> str:
+    """That of the model it began with, where it states one: no label makes it wider."""
+    stated = start.path(LICENCE)
+    if not stated.is_file():
+        return weights_licence(_sources(material.counts))
+    return (
+        f"{stated.read_text(encoding='utf-8').rstrip()}\n\nThese weights began as those of "
+        f"{start.config.name} and were trained further on a team's own labels.\n"
     )
 
 

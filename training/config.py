@@ -1,10 +1,18 @@
 """The training config: one YAML file, validated, logged whole with every run."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from replyrank.data.errors import UsageError
 from replyrank.models.config import NAME_PATTERN
@@ -51,15 +59,20 @@ class StageConfig(OptimisationConfig):
     critical_weight: Positive = 1.0
 
 
-class StudentConfig(OptimisationConfig):
+class SoftConfig(OptimisationConfig):
+    """A stage that learns what other models say, and the labels that are known."""
+
+    #: weight of a known label; the models' word has the rest
+    label_share: Share = 0.3
+
+
+class StudentConfig(SoftConfig):
     """The last stage: a small model learns what several models of the other stages say."""
 
     #: how many models teach; they differ in their seed
     teachers: Annotated[int, Field(ge=1, le=10)] = 3
     #: the teachers' layers that the student begins with, from 0 for the lowest
     layers: Annotated[tuple[int, ...], Field(min_length=1)]
-    #: weight of a known label; the teachers' word has the rest
-    label_share: Share = 0.3
 
 
 class DecisionConfig(_Frozen):
@@ -98,7 +111,8 @@ class RunConfig(_Frozen):
     unlabelled: tuple[str, ...] = ()
     #: corpora of which the mappings that ``mapping.csv`` switches off count as well
     optional: tuple[str, ...] = ()
-    #: corpora that stand beside the posts in the second stage, by the rows drawn from each
+    #: corpora, and sources of added posts, that stand beside the posts in the second stage, by the
+    #: rows drawn from each
     companions: dict[str, Annotated[int, Field(ge=1)]] = {}
 
     @property
@@ -152,7 +166,36 @@ class FallbackConfig(RunConfig):
         return corpora
 
 
-def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:
+class CorrectionConfig(RunConfig):
+    """How a team's labels correct a model that is there already."""
+
+    kind: Literal["corrections"]
+    #: folder or name of the model to begin with; without it the one in use
+    start: str | None = None
+    #: that the model to begin with was made of: it gives the network's shape
+    encoder: str = PACKAGED_MINILM
+    stage: SoftConfig
+
+    @model_validator(mode="after")
+    def _takes_these_from_its_start(self) -> Self:
+        """A few labels decide no calibration, no threshold and no length."""
+        kept = {"max_tokens", "decisions", "auxiliary", "unlabelled", "calibration_folds"}
+        if given := sorted(kept & self.model_fields_set):
+            message = f"{', '.join(given)}: corrections take that from the model they begin with"
+            raise ValueError(message)
+        return self
+
+
+#: any config file
+AnyConfig = TrainConfig | FallbackConfig | CorrectionConfig
+
+_KINDS: Final[dict[str, type[FallbackConfig | CorrectionConfig]]] = {
+    "linear": FallbackConfig,
+    "corrections": CorrectionConfig,
+}
+
+
+def load_config(path: Path, **overrides: Any) -> AnyConfig:
     """Read and validate a config file; ``overrides`` replace its top-level keys.
 
     Raises:
@@ -173,7 +216,7 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig | FallbackConfig:
         message = f"the training config {path} holds no keys; see training/configs for examples"
         raise UsageError(message)
     try:
-        kind = FallbackConfig if raw.get("kind") == "linear" else TrainConfig
+        kind = _KINDS.get(str(raw.get("kind")), TrainConfig)
         return kind.model_validate(raw | overrides)
     except ValidationError as error:
         message = f"{path}: {_first(error)}"

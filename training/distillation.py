@@ -17,11 +17,13 @@ from torch import Tensor
 
 from replyrank.data.cleaning import clean
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
+from replyrank.models.calibration import softmax
 from replyrank.models.encoder import TriageModel
 from replyrank.models.parity import by_length
+from replyrank.models.scorer import Logits
 from replyrank.models.tokens import PostTokenizer
 from replyrank.training.batches import Batch, Prepare, TokenisedRows, pad
-from replyrank.training.config import OptimisationConfig, StudentConfig
+from replyrank.training.config import OptimisationConfig, SoftConfig
 from replyrank.training.fitting import Stage, device
 from replyrank.training.losses import IGNORE, need_loss, sentiment_loss, soft_loss
 from replyrank.training.rows import TrainingRows
@@ -45,6 +47,12 @@ class SoftLabels:
             np.mean([part.need for part in parts], axis=0),
             np.mean([part.sentiment for part in parts], axis=0),
         )
+
+    @classmethod
+    def of(cls, logits: Logits) -> "SoftLabels":
+        """What a model's logits say."""
+        need, sentiment = softmax(logits.need), softmax(logits.sentiment)
+        return cls(need.astype(np.float32), sentiment.astype(np.float32))
 
     @classmethod
     def even(cls, rows: int) -> "SoftLabels":
@@ -108,9 +116,7 @@ class SoftRows:
 class StudentStage(Stage[SoftBatch]):
     """Learns what teachers say, and what labels are known."""
 
-    def __init__(
-        self, model: TriageModel, rows: SoftRows, config: StudentConfig, seed: int
-    ) -> None:
+    def __init__(self, model: TriageModel, rows: SoftRows, config: SoftConfig, seed: int) -> None:
         super().__init__(model, rows, config, seed)
         self._share = config.label_share
 
@@ -145,8 +151,8 @@ def student_rows(labelled: Sequence[TrainingRows], texts: Iterable[str]) -> Trai
     return read.take(np.array(list(first.values()), dtype=np.int64))
 
 
-def said_by(model: TriageModel, tokens: Sequence[Sequence[int]]) -> SoftLabels:
-    """The probabilities of one model for n texts."""
+def logits_of(model: TriageModel, tokens: Sequence[Sequence[int]]) -> Logits:
+    """What one model says of n texts, before any calibration."""
     where = device()
     model = model.eval().to(where)
     need = np.empty((len(tokens), model.need.out_features), dtype=np.float32)
@@ -155,5 +161,10 @@ def said_by(model: TriageModel, tokens: Sequence[Sequence[int]]) -> SoftLabels:
         for rows in by_length(tokens, _READ_AT_ONCE):
             ids, mask = pad([tokens[row] for row in rows])
             logits = model(ids.to(where), mask.to(where))
-            need[rows], sentiment[rows] = (part.softmax(dim=1).cpu().numpy() for part in logits)
-    return SoftLabels(need, sentiment)
+            need[rows], sentiment[rows] = (part.cpu().numpy() for part in logits)
+    return Logits(need, sentiment)
+
+
+def said_by(model: TriageModel, tokens: Sequence[Sequence[int]]) -> SoftLabels:
+    """The probabilities of one model for n texts."""
+    return SoftLabels.of(logits_of(model, tokens))

@@ -10,6 +10,9 @@ from typing import Final
 
 from replyrank.pipeline.markdown import table
 
+#: file of an artefact that states it
+LICENCE: Final = "LICENSE-WEIGHTS.md"
+
 _STRICT: Final = (
     "some of which allow non-commercial use only or state no licence, so the weights are offered "
     "under **CC BY-NC-SA 4.0** (Creative Commons Attribution-NonCommercial-ShareAlike 4.0 "

@@ -16,7 +16,7 @@ from replyrank.data.errors import UsageError
 from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.splits import companies_of
 from replyrank.data.splits.folds import company_folds, held_out_companies, training_rows
-from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.config import AnyConfig
 from replyrank.training.evaluate import length_slice
 from replyrank.training.rows import IntArray, TrainingRows
 
@@ -134,7 +134,7 @@ def load_split(dataset: Path, name: str) -> TrainingRows:
     return _rows(list(splits[name]))
 
 
-def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Material:
+def load_material(config: AnyConfig, dataset: Path) -> Material:
     """Take what a config asks for from a training set.
 
     Args:
@@ -150,7 +150,8 @@ def load_material(config: TrainConfig | FallbackConfig, dataset: Path) -> Materi
     splits: Any = load_from_disk(str(dataset))
     posts, added = _posts(splits, config, dataset), _added(splits, config, dataset)
     others = _others(splits, added, config, dataset)
-    added = [row for row in added if row["source"] not in config.auxiliary]
+    drawn_only = {*config.auxiliary, *config.companions}
+    added = [row for row in added if row["source"] not in drawn_only]
     first = [row for row in others if row["source"] in config.auxiliary and _is_general(row)]
     read = _unlabelled(splits, config, dataset)
     drawn = [
@@ -197,9 +198,7 @@ def _by_source(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return dict(sorted(Counter(str(row["source"]) for row in rows).items()))
 
 
-def _posts(
-    splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
-) -> list[Mapping[str, Any]]:
+def _posts(splits: Any, config: AnyConfig, dataset: Path) -> list[Mapping[str, Any]]:
     """Labelled posts, of which figures are taken; refuses a set without any."""
     posts = _of_sources(splits.get(_POSTS, ()), config)
     if not posts:
@@ -212,17 +211,18 @@ def _posts(
 def _others(
     splits: Any,
     added: Sequence[Mapping[str, Any]],
-    config: TrainConfig | FallbackConfig,
+    config: AnyConfig,
     dataset: Path,
 ) -> list[Mapping[str, Any]]:
     """Rows of the corpora of the first stage, and beside the posts; refuses a set that lacks one.
 
-    Added posts count as a corpus where the first stage names their source.
+    Added posts count as a corpus where either names their source.
     """
     # A split without rows is not written.
     others: list[Mapping[str, Any]] = list(splits.get(_AUXILIARY, ()))
-    others += [row for row in added if row["source"] in config.auxiliary]
-    absent = {*config.auxiliary, *config.companions} - {row["source"] for row in others}
+    named = {*config.auxiliary, *config.companions}
+    others += [row for row in added if row["source"] in named]
+    absent = named - {row["source"] for row in others}
     if absent:
         message = f"{dataset} has no rows of {', '.join(sorted(absent))}, which the config names; "
         message += "mend the config, or build the training set with them"
@@ -230,9 +230,7 @@ def _others(
     return others
 
 
-def _added(
-    splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
-) -> list[Mapping[str, Any]]:
+def _added(splits: Any, config: AnyConfig, dataset: Path) -> list[Mapping[str, Any]]:
     if not config.added_posts:
         return []
     if _ADDED not in splits:
@@ -241,9 +239,7 @@ def _added(
     return _of_sources(splits[_ADDED], config)
 
 
-def _unlabelled(
-    splits: Any, config: TrainConfig | FallbackConfig, dataset: Path
-) -> list[Mapping[str, Any]]:
+def _unlabelled(splits: Any, config: AnyConfig, dataset: Path) -> list[Mapping[str, Any]]:
     """Rows whose texts alone are read; refuses a set that lacks what is named."""
     wanted = {*config.unlabelled}
     rows = [row for row in splits.get(_UNLABELLED, ()) if row["source"] in wanted]
@@ -254,14 +250,12 @@ def _unlabelled(
     return rows
 
 
-def _of_sources(
-    rows: Iterable[Mapping[str, Any]], config: TrainConfig | FallbackConfig
-) -> list[Mapping[str, Any]]:
+def _of_sources(rows: Iterable[Mapping[str, Any]], config: AnyConfig) -> list[Mapping[str, Any]]:
     wanted = config.post_sources
     return [row for row in rows if not wanted or row["source"] in wanted]
 
 
-def _folds(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> tuple[int, ...]:
+def _folds(places: Sequence[_Place], config: AnyConfig) -> tuple[int, ...]:
     """Folds that leave companies out; of posts of too few companies, folds of posts."""
     if _are_enough(places, config):
         return tuple(company_folds(places, config.folds))
@@ -269,7 +263,7 @@ def _folds(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> tu
     return tuple(drawn.tolist())
 
 
-def _are_enough(places: Sequence[_Place], config: TrainConfig | FallbackConfig) -> bool:
+def _are_enough(places: Sequence[_Place], config: AnyConfig) -> bool:
     """Whether there is a company for every fold."""
     return len({place.company for place in places} - {None}) >= config.folds
 

@@ -34,9 +34,9 @@ from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.card import Papers
 from replyrank.training.config import RunConfig
 from replyrank.training.held_out_posts import held_out_posts
+from replyrank.training.licence import LICENCE
 from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
 
-LICENCE: Final = "LICENSE-WEIGHTS.md"
 #: texts on which the activations' ranges are measured
 RANGE_TEXTS: Final = 512
 #: other texts on which the export gate compares

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
-from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.config import AnyConfig, CorrectionConfig, FallbackConfig
+from replyrank.training.corrections import CorrectionRun
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.material import Material
 from replyrank.training.train import TrainingRun
@@ -22,11 +23,13 @@ class Run(Protocol):
 
 
 def open_run(
-    config: TrainConfig | FallbackConfig,
+    config: AnyConfig,
     material: Material,
     work: Path,
 ) -> Run:
     """The program that a config asks for."""
     if isinstance(config, FallbackConfig):
         return FallbackRun(config, material)
+    if isinstance(config, CorrectionConfig):
+        return CorrectionRun(config, material, work)
     return TrainingRun(config, material, work)

@@ -20,7 +20,7 @@ from replyrank.models.held_out import load_held_out
 from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.simulation.orders import OrderName
-from replyrank.training.config import FallbackConfig, TrainConfig
+from replyrank.training.config import AnyConfig
 from replyrank.training.curves import run_curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
 from replyrank.training.held_out_report import held_out_report
@@ -41,7 +41,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^\w./ -]+")
 class RunFacts:
     """A run that made an artefact."""
 
-    config: TrainConfig | FallbackConfig
+    config: AnyConfig
     material: Material
     artefact: Path
     #: its folder, with the curves in it

@@ -13,18 +13,15 @@ Every step leaves its result in the work folder and is skipped when it is there 
 interrupted run goes on where it stopped when the same command is given again.
 """
 
-import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 
 from replyrank.data.cleaning import CLEANING_VERSION, clean
-from replyrank.data.errors import UsageError
 from replyrank.models.config import ModelKind
 from replyrank.models.encoder import TriageModel, encoder_tokenizer
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
@@ -32,7 +29,6 @@ from replyrank.models.student import StudentModel
 from replyrank.training.batches import Prepare, TokenisedRows, tokenise
 from replyrank.training.card import papers
 from replyrank.training.config import OptimisationConfig, StageConfig, StudentConfig, TrainConfig
-from replyrank.training.curves import CURVES, Curves, Point
 from replyrank.training.distillation import (
     SoftLabels,
     SoftRows,
@@ -41,7 +37,7 @@ from replyrank.training.distillation import (
     student_rows,
 )
 from replyrank.training.export_quality import unseen_checks
-from replyrank.training.fitting import LabelledStage, Stage, save_whole
+from replyrank.training.fitting import LabelledStage
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldLogits, Logits, OutOfFold
 from replyrank.training.plan import Plan, PlannedStage, rows_per_second
@@ -55,10 +51,8 @@ from replyrank.training.release import (
     write_artefact,
 )
 from replyrank.training.rows import TrainingRows
+from replyrank.training.work_folder import WorkFolder
 
-_LOG: Final = logging.getLogger(__name__)
-
-_CONFIG: Final = "config.json"
 #: rows that are timed for the plan
 _PROBE_ROWS: Final = 1_000
 
@@ -81,6 +75,7 @@ class TrainingRun:
         self.config = config
         self.material = material
         self.work = work
+        self._folder = WorkFolder(work, self._facts)
         self.tokenizer = encoder_tokenizer(config.encoder, config.max_tokens)
 
     def plan(self) -> Plan:
@@ -89,7 +84,7 @@ class TrainingRun:
         Raises:
             UsageError: if the work folder holds the results of something else.
         """
-        self._check_claim()
+        self._folder.check()
         config, material = self.config, self.material
         parts = {f"fold-{at + 1}": len(material.fold_training(at)) for at in config.folds_run}
         parts["final"] = len(material.all_training())
@@ -123,7 +118,7 @@ class TrainingRun:
                 f"{where}{name}",
                 round(rows * stage.epochs),
                 speed,
-                (self.work / f"{name}.pt").exists(),
+                self._folder.has(name),
             )
             for name, rows in sizes.items()
         ]
@@ -143,13 +138,13 @@ class TrainingRun:
         if stage is None or not len(self.material.auxiliary):
             return model
         rows = self.material.auxiliary
-        return self._finished("auxiliary", model, lambda: self._stage(model, rows, stage))
+        return self._folder.finished("auxiliary", model, lambda: self._stage(model, rows, stage))
 
     def posts_stage(self, name: str, rows: Callable[[], TrainingRows]) -> TriageModel:
         """A model of labelled posts, from the end of the auxiliary stage."""
         model = self.auxiliary_stage()
         torch.manual_seed(self.config.seed)
-        return self._finished(
+        return self._folder.finished(
             name, model, lambda: self._stage(model, rows(), self.config.posts_stage)
         )
 
@@ -179,11 +174,11 @@ class TrainingRun:
             soft_rows = SoftRows(read, soft, self.tokenizer, self.prepare)
             return StudentStage(student, soft_rows, config, self.config.seed)
 
-        return self._finished(name, student, make)
+        return self._folder.finished(name, student, make)
 
     def teacher(self, name: str, rows: Callable[[], TrainingRows]) -> TriageModel:
         """A model that teaches the students of another run."""
-        self._claim()
+        self._folder.claim()
         return self.posts_stage(name, rows)
 
     def fold_model(self, fold: int) -> TriageModel:
@@ -214,7 +209,7 @@ class TrainingRun:
         Args:
             folds: which, from 0; without it those that the config runs.
         """
-        self._claim()
+        self._folder.claim()
         return [self._fold(fold) for fold in (self.config.folds_run if folds is None else folds)]
 
     def out_of_fold(self, parts: Sequence[FoldLogits]) -> OutOfFold:
@@ -311,45 +306,14 @@ class TrainingRun:
         tokenised = TokenisedRows(rows, self.tokenizer, config.critical_weight, self.prepare)
         return LabelledStage(model, tokenised, config, self.config.seed)
 
-    def _finished(
-        self, name: str, model: TriageModel, make: Callable[[], Stage[Any]]
-    ) -> TriageModel:
-        """The model at the end of a stage: from the work folder, or trained and kept there."""
-        done, checkpoint = self.work / f"{name}.pt", self.work / f"{name}.checkpoint"
-        if done.exists():
-            model.load_state_dict(torch.load(done, weights_only=True))
-            return model
-        self.work.mkdir(parents=True, exist_ok=True)
-        stage, curves = make(), Curves(self.work / CURVES)
-        _LOG.info("%s: %s updates", name, f"{stage.steps:,}")
-        model = stage.run(checkpoint, lambda step, loss: curves.add(Point(name, step, loss)))
-        save_whole(model.to("cpu").state_dict(), done)
-        checkpoint.unlink(missing_ok=True)
-        return model
-
-    def _claim(self) -> None:
-        """Keep the results of one config and data from being taken for those of another."""
-        path, wanted = self._check_claim()
-        self.work.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{wanted}\n", encoding="utf-8")
-
-    def _check_claim(self) -> tuple[Path, str]:
-        """The file that names what the work folder's results are of, and what it must say."""
+    def _facts(self) -> dict[str, object]:
+        """All that decides what the work folder holds."""
         # The name and the decisions play their part when all is trained.
-        config = self.config.model_dump(mode="json", exclude={"name", "decisions"})
-        facts = {
-            "config": config,
+        return {
+            "config": self.config.model_dump(mode="json", exclude={"name", "decisions"}),
             "rows": self.material.fingerprint(),
             "cleaning": CLEANING_VERSION,
         }
-        path, wanted = self.work / _CONFIG, json.dumps(facts)
-        if path.exists() and path.read_text(encoding="utf-8").strip() != wanted:
-            message = (
-                f"{self.work} holds the results of another config, training set or cleaning "
-                f"({path}); name another folder with --work, or remove this one"
-            )
-            raise UsageError(message)
-        return path, wanted
 
     def _rows_per_second(self, rows: TrainingRows, stage: StageConfig) -> float:
         return rows_per_second(self._stage(self._fresh(), _some(rows), stage))

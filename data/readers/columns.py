@@ -31,9 +31,10 @@ FIELD_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "brand": ("brand", "brand_name", "company", "company_name", "account"),
     "author": (
         # Ids and handles first: two people may share a name.
-        *("author", "author_id", "user_id", "customer_id", "screen_name", "user_screen_name"),
+        *("author", "author_id", "user_id", "screen_name", "user_screen_name"),
         *("handle", "username", "user_name", "author_name", "user"),
     ),
+    "customer": ("customer", "customer_id", "contact_id"),
     "reach": (
         *("reach", "followers", "followers_count", "follower_count", "user_followers_count"),
         *("author_followers", "author_followers_count"),

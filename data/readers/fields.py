@@ -35,6 +35,7 @@ class _Fields(TypedDict, total=False):
     visibility: Visibility
     brand: str
     author: str
+    customer: str
     reach: int
     thread: str
     created_at: datetime
@@ -95,6 +96,10 @@ def _read_author(found: _Fields, value: object, _: TimeRule) -> None:
     found["author"] = _word(value)
 
 
+def _read_customer(found: _Fields, value: object, _: TimeRule) -> None:
+    found["customer"] = _word(value)
+
+
 def _read_thread(found: _Fields, value: object, _: TimeRule) -> None:
     found["thread"] = _word(value)
 
@@ -141,6 +146,7 @@ _READ: Final[Mapping[str, Callable[[_Fields, object, TimeRule], None]]] = {
     "visibility": _read_visibility,
     "brand": _read_brand,
     "author": _read_author,
+    "customer": _read_customer,
     "reach": _read_reach,
     "thread": _read_thread,
     "created_at": _read_created_at,

@@ -25,6 +25,7 @@ MAKERS = {
     "replyrank.models.export",
     "replyrank.models.parity",
     "replyrank.models.quantise",
+    "replyrank.models.revive",
 }
 
 

@@ -1,0 +1,138 @@
+"""The application: routes, errors, life cycle."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from replyrank.serving.api import learning, queue, scoring, watching
+from replyrank.serving.api.context import ClientGoneError
+from replyrank.serving.api.guard import App, Guard
+from replyrank.serving.api.problems import ProblemError
+from replyrank.serving.inbox import Inbox
+from replyrank.serving.metrics import Metrics
+from replyrank.serving.queue.keys import KeyRing
+from replyrank.serving.settings import Settings
+
+_LOG: Final = structlog.get_logger("replyrank.api")
+#: seconds between readings of the keys
+_KEYS_AGAIN: Final = 2.0
+_CLIENT_GONE: Final = 499
+_SHOWN: Final = 20
+
+
+def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
+    """The service as an ASGI application.
+
+    Raises:
+        SettingsError: if the policy cannot be used.
+        StoreError: if the database cannot.
+    """
+    metrics = metrics or Metrics()
+    inbox = Inbox(settings, metrics)
+    keys = KeyRing(inbox.database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        await inbox.start()
+        await inbox.read(keys.load)
+        reading = asyncio.create_task(_read_keys(inbox, keys))
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await inbox.stop()
+
+    app = FastAPI(
+        title="replyrank",
+        version=version("replyrank"),
+        description="Score messages, and keep them in the order in which waiting costs least.",
+        lifespan=lifespan,
+        # Its pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.inbox = inbox
+    for router in (scoring.router, queue.router, learning.router, watching.router):
+        app.include_router(router)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(ClientGoneError, _gone)
+    app.add_exception_handler(Exception, _unexpected)
+    return _Service(Guard(app, settings, keys, metrics), inbox)
+
+
+class _Service:
+    """The guarded application, with the inbox for whoever runs it."""
+
+    def __init__(self, app: App, inbox: Inbox) -> None:
+        self._app = app
+        self.inbox = inbox
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
+
+async def _read_keys(inbox: Inbox, keys: KeyRing) -> None:
+    while True:
+        await asyncio.sleep(_KEYS_AGAIN)
+        try:
+            await inbox.read(keys.load)
+        except DBAPIError:
+            _LOG.warning("keys_not_read")
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101
+    return error.response()
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """422: every finding with its place, without what was sent."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    found = [
+        {"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
+    ][:_SHOWN]
+    first = found[0] if found else {"where": "body", "what": "cannot be read"}
+    broken = any(one["type"] == "json_invalid" for one in error.errors())
+    status = HTTPStatus.BAD_REQUEST if broken else HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = f"{first['where']}: {first['what']}; see /v1/openapi.json"
+    return ProblemError(status, detail, errors=found).response()
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    response = ProblemError(HTTPStatus(error.status_code), str(error.detail)).response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _database(_: Request, error: Exception) -> Response:
+    """503: nothing was acknowledged; the same request may be sent again."""
+    assert isinstance(error, DBAPIError)  # noqa: S101
+    _LOG.error("database_failed", error=type(error.orig).__name__)
+    detail = "the database does not take it now; nothing of the request was kept, send it again"
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=1).response()
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=_CLIENT_GONE)
+
+
+async def _unexpected(_: Request, error: Exception) -> Response:
+    _LOG.error("unexpected", error=type(error).__name__, exc_info=error)
+    detail = "something went wrong here; the log has it under the X-Request-ID of this answer"
+    return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail).response()

@@ -1,0 +1,107 @@
+"""What a route needs of a request: the inbox, who asks, and an answer in JSON."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.responses import Response
+
+from replyrank.serving.api.guard import PRINCIPAL
+from replyrank.serving.api.problems import ProblemError, not_found
+from replyrank.serving.inbox import Inbox
+from replyrank.serving.queue.items import Item
+from replyrank.serving.queue.keys import Principal, Scope
+
+Result = TypeVar("Result")
+
+#: of a client that has gone: nobody reads it
+_GONE = 499
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its answer was there."""
+
+
+def inbox_of(request: Request) -> Inbox:
+    """The inbox behind the application."""
+    inbox: Inbox = request.app.state.inbox
+    return inbox
+
+
+def admit(request: Request, scope: Scope) -> Principal:
+    """Who asks, if he may.
+
+    Raises:
+        ProblemError: 403 if he may not.
+    """
+    principal: Principal = request.scope["state"][PRINCIPAL]
+    if not principal.may(scope):
+        detail = f"key {principal.id} has no scope {scope}; make one with `replyrank keys create "
+        raise ProblemError(HTTPStatus.FORBIDDEN, detail + f"--scope {scope}`")
+    return principal
+
+
+def team_of(principal: Principal, asked: str | None) -> str | None:
+    """The team whose items are meant; None for all.
+
+    Raises:
+        ProblemError: 403 if a key of one team asks for another.
+    """
+    if principal.team is not None and asked not in (None, principal.team):
+        detail = f"key {principal.id} is of the team {principal.team!r}, and {asked!r} is asked for"
+        raise ProblemError(HTTPStatus.FORBIDDEN, f"{detail}; leave the team out")
+    return principal.team or asked
+
+
+def of_team(item: Item | None, number: int, team: str | None) -> Item:
+    """An item that is there and may be seen.
+
+    Raises:
+        ProblemError: 404 if it is not.
+    """
+    if item is None or team not in (None, item.team):
+        detail = f"no item {number}; GET /v1/queue lists those that wait"
+        raise not_found(detail)
+    return item
+
+
+def answer(content: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """JSON as it is: what we make needs no check."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Response(body.encode("utf-8", "replace"), status.value, media_type="application/json")
+
+
+def shares_of(inbox: Inbox) -> Sequence[float] | None:
+    """The priors of sentiment of the model in use."""
+    best = inbox.models.best()
+    return None if best is None else best.scorer.config.priors.sentiment
+
+
+async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
+    """The result of work, which is cancelled when the client goes.
+
+    Raises:
+        ClientGoneError: if it went.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            raise ClientGoneError
+        return task.result()
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            return

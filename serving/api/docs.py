@@ -1,0 +1,191 @@
+"""What the OpenAPI document says of answers: their shape, and the errors of every route."""
+
+from typing import Any, Final
+
+from replyrank.data.vocabulary import SCORE_COLUMNS
+
+_WORDS: Final = frozenset(
+    {"intent", "urgency_level", "sentiment_label", "language", "review", "model"}
+)
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _object(properties: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        **({"required": list(properties)} if required else {}),
+    }
+
+
+def _or_null(kind: str) -> dict[str, Any]:
+    return {"type": [kind, "null"]}
+
+
+_SCORES: Final = _object(
+    {name: _or_null("string") if name in _WORDS else {"type": "number"} for name in SCORE_COLUMNS}
+)
+_TURN: Final = _object(
+    {
+        "id": {"type": "string"},
+        "channel": {"type": "string"},
+        "visibility": {"enum": ["public", "private"]},
+        "author": _or_null("string"),
+        "text": {"type": "string"},
+        "created_at": _or_null("string"),
+        "received_at": {"type": "string"},
+        "is_copy": {"type": "boolean"},
+        "scores": {"anyOf": [_SCORES, {"type": "null"}]},
+    }
+)
+_FACTS: Final = {
+    "item": {"type": "integer"},
+    "brand": {"type": "string"},
+    "channel": _or_null("string"),
+    "team": _or_null("string"),
+    "state": {"enum": ["waiting", "leased", "answered", "closed", "merged"]},
+    "visibility": {"enum": ["public", "private"]},
+    "waiting_since": {"type": "string"},
+    "went_public": {"type": "boolean"},
+    "copies": {"type": "integer"},
+    "owner": _or_null("string"),
+    "preferred_agent": _or_null("string"),
+    "model": _or_null("string"),
+}
+_ITEM: Final = _object(
+    {
+        **_FACTS,
+        "generation": {"type": "integer"},
+        "lease_until": _or_null("string"),
+        "finished_at": _or_null("string"),
+        "turns": {"type": "array", "items": _TURN},
+    }
+)
+_PLACE: Final = _object(
+    {
+        "rank": {"type": "integer"},
+        **_FACTS,
+        "index": {"type": "number"},
+        "due": {"type": "string"},
+        "age_minutes": {"type": "number"},
+        "guarded": {"type": "boolean"},
+        "reason": {"type": "string"},
+        "classes": {"type": "object", "additionalProperties": {"type": "number"}},
+        "messages": {"type": "integer"},
+        "latest": {"anyOf": [_TURN, {"type": "null"}]},
+    }
+)
+_RECEIVED: Final = _object(
+    {
+        "id": _or_null("string"),
+        "result": {"enum": ["accepted", "duplicate", "forgotten", "refused"]},
+        "item": _or_null("integer"),
+        "detail": _or_null("string"),
+    }
+)
+_PROBLEM: Final = _object(
+    {
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    }
+)
+
+_TEXT_OF: Final = {
+    400: "the request cannot be read",
+    401: "no valid key",
+    403: "the key may not do this",
+    404: "there is no such thing",
+    409: "the lease is lost",
+    413: "the body is too large",
+    415: "the body is compressed",
+    422: "a value is wrong",
+    429: "the key asks too often",
+    503: "come again after Retry-After",
+}
+
+
+def _problems(*codes: int) -> Responses:
+    content = {"application/problem+json": {"schema": _PROBLEM}}
+    everywhere = (400, 401, 403, 413, 415, 422, 429, 503)
+    return {
+        code: {"description": _TEXT_OF[code], "content": content} for code in (*everywhere, *codes)
+    }
+
+
+def _ok(schema: dict[str, Any], what: str, *more: int) -> Responses:
+    content = {"application/json": {"schema": schema}}
+    return {200: {"description": what, "content": content}, **_problems(*more)}
+
+
+def _array(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema}
+
+
+SCORE: Final = _ok(
+    _object({"model": {"type": "string"}, "scores": _array(_SCORES)}), "scores in order"
+)
+INGEST: Final = _ok(_RECEIVED, "it is there already", 404) | {
+    201: {
+        "description": "it is on the disk",
+        "content": {"application/json": {"schema": _RECEIVED}},
+    }
+}
+INGEST_BATCH: Final = _ok(
+    _object({"results": _array(_RECEIVED)}), "what became of each, in order; all that is accepted "
+    "is on the disk",
+)  # fmt: skip
+QUEUE: Final = _ok(
+    _object(
+        {
+            "now": {"type": "string"},
+            "policy": {"type": "string"},
+            "policy_fingerprint": {"type": "string"},
+            "total": {"type": "integer"},
+            "items": _array(_PLACE),
+        }
+    ),
+    "a page of the order",
+)
+CLAIM: Final = _ok(_ITEM, "it is held", 404) | {204: {"description": "nothing waits"}}
+RENEW: Final = _ok(
+    _object({"item": {"type": "integer"}, "generation": {"type": "integer"},
+             "lease_until": {"type": "string"}, "turns": _array(_TURN)}),
+    "it is held for longer", 409,
+)  # fmt: skip
+RELEASE: Final[Responses] = {204: {"description": "it waits again"}, **_problems(409)}
+FINISH: Final = _ok(
+    _object(
+        {"item": {"type": "integer"}, "left_over": _or_null("integer"), "outcome": {
+            "enum": ["answered", "closed"]}}
+    ),
+    "it is finished; left_over is the item of what came in unseen", 409,
+)  # fmt: skip
+ITEM: Final = _ok(_ITEM, "the item with its turns", 404)
+CORRECT: Final = _ok(_object({"item": {"type": "integer"}}), "kept", 404)
+CORRECTIONS: Final = _ok(
+    _object(
+        {
+            "records": _array({"type": "object"}),
+            "next": {"type": "integer"},
+        }
+    ),
+    "records in order; ask again after `next`",
+)
+STATISTICS: Final = _ok({"type": "object"}, "counts")
+EVENTS: Final[Responses] = {
+    200: {"description": "changes as they come", "content": {"text/event-stream": {}}},
+    **_problems(),
+}
+HEALTH: Final[Responses] = {
+    200: {"description": "yes", "content": {"application/json": {"schema": {"type": "object"}}}},
+    503: {
+        "description": "no",
+        "content": {"application/problem+json": {"schema": _PROBLEM}},
+    },
+}
+METRICS: Final[Responses] = {
+    200: {"description": "Prometheus's text format", "content": {"text/plain": {}}},
+    **_problems(),
+}

@@ -1,0 +1,212 @@
+"""What every request passes: its size, its key, its rate; what every answer gets.
+
+Plain ASGI: a request costs no task and no queue of its own.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from replyrank.serving.api.problems import ProblemError
+from replyrank.serving.metrics import Metrics
+from replyrank.serving.queue.keys import KeyRing
+from replyrank.serving.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: that anybody may ask
+OPEN: Final = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+PRINCIPAL: Final = "principal"
+
+_LOG: Final = structlog.get_logger("replyrank.request")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_DEPTH: Final = 20
+#: pieces in which a body may come: many tiny ones cost more than their bytes
+_PIECES: Final = 4_096
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Guard:
+    """Wraps the application.
+
+    Args:
+        app: what is behind it.
+        settings: limits.
+        keys: who may ask.
+        metrics: is told of every request.
+    """
+
+    def __init__(self, app: App, settings: Settings, keys: KeyRing, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = keys
+        self._metrics = metrics
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._rate = RateLimitItemPerSecond(settings.requests_per_second)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = _Request(scope, send, self._metrics)
+        try:
+            scope.setdefault("state", {})[PRINCIPAL] = self._admit(scope, request.header)
+            inner = receive
+            if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
+                inner = _replay(await self._body(request.header, receive), receive)
+            await self._app(scope, inner, request.send)
+        except ProblemError as problem:
+            await problem.response()(scope, receive, request.send)
+        finally:
+            request.close()
+
+    def _admit(self, scope: Scope, header: Callable[[bytes], str | None]) -> object:
+        """Who asks.
+
+        Raises:
+            ProblemError: if nobody who may, or too often.
+        """
+        if scope["path"] in OPEN:
+            return None
+        scheme, _, given = (header(b"authorization") or "").partition(" ")
+        principal = self._keys.find(given.strip() if scheme.lower() == "bearer" else None)
+        if principal is None:
+            detail = "no valid API key; send Authorization: Bearer KEY with one that "
+            detail += "`replyrank keys create` made"
+            raise ProblemError(HTTPStatus.UNAUTHORIZED, detail)
+        if principal.id is not None and not self._limiter.hit(self._rate, principal.id):
+            detail = (
+                f"key {principal.id} asked more than {self._settings.requests_per_second} times "
+                "within a second; ask less often, or in batches"
+            )
+            raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, detail, retry_after=1)
+        return principal
+
+    async def _body(self, header: Callable[[bytes], str | None], receive: Receive) -> bytes:
+        """The whole body, within its limits.
+
+        Raises:
+            ProblemError: if it is too large, compressed, broken off, or nested too deeply.
+        """
+        most = self._settings.max_body
+        encoding = (header(b"content-encoding") or "identity").lower()
+        if encoding != "identity":
+            detail = f"content-encoding {encoding!r}; send the body as it is"
+            raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+        declared = header(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > most:
+            raise _too_large(int(declared), most)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ProblemError(HTTPStatus.BAD_REQUEST, "the body broke off; send it whole")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise _too_large(size, most)
+            if len(parts) > _PIECES:
+                detail = f"the body came in more than {_PIECES} pieces; send larger ones"
+                raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+            if not message.get("more_body", False):
+                break
+        body = b"".join(parts)
+        if _is_deep(body):
+            detail = f"the body is nested more than {_DEPTH} deep; send what the API describes"
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+        return body
+
+
+class _Request:
+    """One request: its id, its answer's head, what it counts as."""
+
+    def __init__(self, scope: Scope, send: Send, metrics: Metrics) -> None:
+        self._scope = scope
+        self._send = send
+        self._metrics = metrics
+        self._start = time.perf_counter()
+        self._status = 0
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.header(b"x-request-id")
+        is_fit = given is not None and _REQUEST_ID.fullmatch(given)
+        self.id = given if given is not None and is_fit else uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=self.id)
+
+    def header(self, name: bytes) -> str | None:
+        """A header of the request."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass the answer on, its head with our headers."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            own = [*_HEADERS, (b"x-request-id", self.id.encode("ascii"))]
+            message["headers"] = [*message.get("headers", ()), *own]
+        await self._send(message)
+
+    def close(self) -> None:
+        """Count and log it."""
+        seconds = time.perf_counter() - self._start
+        route = getattr(self._scope.get("route"), "path", None) or "other"
+        if self._scope["path"] in OPEN:
+            route = self._scope["path"]
+        self._metrics.requests.labels(route, str(self._status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        if route not in OPEN and _LOG.is_enabled_for(10):
+            _LOG.debug("request", route=route, status=self._status, ms=round(1_000 * seconds, 2))
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body that was read, and then what follows."""
+    is_given = False
+
+    async def replay() -> MutableMapping[str, Any]:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _is_deep(body: bytes) -> bool:
+    """Whether brackets outside of strings stand more than so many deep."""
+    if body.count(b"[") + body.count(b"{") <= _DEPTH:
+        return False
+    depth = 0
+    for byte in _STRINGS.sub(b"", body):
+        if byte in b"[{":
+            depth += 1
+            if depth > _DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
+
+
+def _too_large(size: int, most: int) -> ProblemError:
+    detail = f"the body has {size:,} bytes or more, at most {most:,} are taken; send less"
+    return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

@@ -1,0 +1,89 @@
+"""Scores of texts that are not kept."""
+
+import math
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from replyrank.serving.api import docs
+from replyrank.serving.api.context import admit, answer, inbox_of, while_connected
+from replyrank.serving.api.problems import ProblemError, bad_request
+from replyrank.serving.api.schemas import ScoreRequest
+from replyrank.serving.api.views import score_rows
+from replyrank.serving.inbox import Inbox
+from replyrank.serving.queue.keys import Scope
+from replyrank.serving.scoring.engine import ExpiredError, NoModelError
+from replyrank.serving.scoring.gate import Refusal
+
+router = APIRouter(prefix="/v1", tags=["scoring"])
+
+_TIMEOUT = "x-request-timeout-ms"
+
+
+@router.post("/score", responses=docs.SCORE)
+async def score(request: Request, body: ScoreRequest) -> Response:
+    """Intent, urgency and sentiment of each text, with the names of the flat files' columns."""
+    inbox = inbox_of(request)
+    admit(request, Scope.SCORE)
+    _check_texts(body.texts, inbox)
+    seconds = _seconds(request, inbox)
+    if inbox.is_draining:
+        detail = "the service is going down; ask another one"
+        raise _unavailable(detail, 1)
+    tokens = inbox.gate.tokens(body.texts)
+    refusal = inbox.gate.enter(tokens, seconds)
+    if refusal is not None:
+        inbox.metrics.rejected.labels(refusal.value).inc()
+        raise _refused(refusal, inbox, seconds)
+    try:
+        scores = await while_connected(request, inbox.score(body.texts, seconds))
+    except ExpiredError:
+        inbox.metrics.rejected.labels("expired").inc()
+        raise _refused(Refusal.DEADLINE, inbox, seconds) from None
+    except NoModelError:
+        detail = f"no model is loaded ({inbox.models.problem}); name one with --model"
+        raise _unavailable(detail, 10) from None
+    finally:
+        inbox.gate.leave(tokens)
+    return answer({"model": scores.model, "scores": score_rows(scores)})
+
+
+def _check_texts(texts: list[str], inbox: Inbox) -> None:
+    settings = inbox.settings
+    if len(texts) > settings.max_texts:
+        detail = f"{len(texts)} texts, at most {settings.max_texts} are taken; send smaller batches"
+        raise bad_request(detail)
+    for number, text in enumerate(texts):
+        if len(text) > settings.max_letters:
+            detail = f"texts.{number} has {len(text):,} characters, at most "
+            detail += f"{settings.max_letters:,} are taken; send its head and its tail"
+            raise bad_request(detail)
+
+
+def _seconds(request: Request, inbox: Inbox) -> float:
+    """How long the caller waits."""
+    given = request.headers.get(_TIMEOUT)
+    if given is None:
+        return inbox.settings.deadline
+    try:
+        seconds = float(given) / 1_000
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        detail = f"{_TIMEOUT} is {given!r}; give milliseconds, such as 500"
+        raise bad_request(detail)
+    return seconds
+
+
+def _refused(refusal: Refusal, inbox: Inbox, seconds: float) -> ProblemError:
+    gate = inbox.gate
+    if refusal is Refusal.FULL:
+        detail = f"{gate.wait:.2f} s of scoring are inside, and {gate.max_wait:g} s is the most; "
+    else:
+        detail = f"{gate.wait:.2f} s of scoring come before this one, it may wait {seconds:g}; "
+    return _unavailable(f"{detail}come again after Retry-After", gate.retry_after)
+
+
+def _unavailable(detail: str, retry_after: int) -> ProblemError:
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=retry_after)

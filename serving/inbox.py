@@ -1,0 +1,373 @@
+"""The inbox: store, order and scoring as one, for the doors to call.
+
+Database work runs on threads of its own, scoring on another; the event loop only passes things on.
+A message is on the disk before it is acknowledged, and only then stands in the order: by what the
+priors say at once, by the fallback where many came together, by the model when it is its turn.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from replyrank.models.cpus import available_cpus
+from replyrank.models.scores import ScoreBatch
+from replyrank.pipeline.policy_file import load_policy
+from replyrank.serving.events import Hub
+from replyrank.serving.metrics import Metrics
+from replyrank.serving.queue.database import Database
+from replyrank.serving.queue.inbound import Inbound
+from replyrank.serving.queue.items import Changes, Finished, Item, Lease, Said, Unscored
+from replyrank.serving.queue.people import Labelling, correct
+from replyrank.serving.queue.ranker import Filter, Place, Ranker
+from replyrank.serving.queue.schema import EventKind, State
+from replyrank.serving.queue.store import Store
+from replyrank.serving.queue.weighing import Weighing, prior_of
+from replyrank.serving.scoring.engine import CHUNK, Batch, Engine, Lane, NoModelError
+from replyrank.serving.scoring.gate import Gate
+from replyrank.serving.scoring.models import Loaded, Models
+from replyrank.serving.settings import Settings
+
+Result = TypeVar("Result")
+
+_LOG: Final = structlog.get_logger("replyrank.inbox")
+#: messages that are scored by the fallback together
+_MANY: Final = 256
+_POLL: Final = 1_000
+_MINUTE: Final = 60.0
+_HOUR: Final = 3_600.0
+_DAY_MS: Final = 86_400_000
+#: another try where the database did not answer
+_PAUSE: Final = 1.0
+
+
+class Inbox:
+    """One process's share in the queue.
+
+    Args:
+        settings: of the service.
+        metrics: is told what happens.
+
+    Raises:
+        SettingsError: if the policy cannot be used.
+        StoreError: if the database cannot.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.policy = load_policy(settings.policy)
+        self.database = Database(settings.database)
+        self.store = Store(self.database, self.policy)
+        self.models = Models(settings.model, settings.threads or available_cpus())
+        self.gate = Gate(settings.max_wait, max_tokens=256)
+        self.engine = Engine(self.models, self.gate, self._on_batch)
+        self.ranker = Ranker(self.policy, prior_of(self.policy, None))
+        self.hub = Hub()
+        self.is_draining = False
+        self._writes = ThreadPoolExecutor(self.database.writers, "store")
+        self._reads = ThreadPoolExecutor(2, "reads")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._fresh = asyncio.Event()
+        self._came = 0
+        self._is_behind = False
+        self._seen_event = 0
+        self._leads: Connection | None = None
+
+    @property
+    def weighing(self) -> Weighing:
+        """By the priors of the model in use."""
+        best = self.models.best()
+        priors = None if best is None else best.scorer.config.priors.need
+        return Weighing(self.policy, prior_of(self.policy, priors))
+
+    async def start(self) -> None:
+        """Open everything; when this returns the inbox is ready."""
+        await self._run(self._writes, self.database.migrate)
+        await asyncio.to_thread(self.models.load)
+        if self.models.problem is not None:
+            _LOG.error("model_not_loaded", problem=self.models.problem)
+        self.metrics.model(self.models.best())
+        self._leads = await self._run(self._writes, self.database.lead)
+        await self._weigh_outdated()
+        standings = await self._run(self._reads, self.store.standings)
+        self._seen_event = await self._run(self._reads, self.store.last_event)
+        self.ranker.update(standings, _now())
+        self.engine.start()
+        self._came = 1
+        self._fresh.set()
+        for job in (self._tick, self._score_backlog, self._watch, self._keep_house):
+            self._tasks.append(asyncio.create_task(self._forever(job)))
+
+    async def stop(self) -> None:
+        """Close everything; what was acknowledged is on the disk."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.hub.close()
+        self.engine.stop()
+        if self._leads is not None:
+            self._leads.close()
+        self._writes.shutdown()
+        self._reads.shutdown()
+        self.database.close()
+
+    def now(self) -> datetime:
+        """The time by which the order is computed."""
+        return _now()
+
+    async def check_ready(self) -> str | None:
+        """Why no request should be sent here; None if they should."""
+        if self.is_draining:
+            return "draining"
+        if self.models.best() is None:
+            return f"no model: {self.models.problem}"
+        try:
+            await self._run(self._writes, self.store.check_writable)
+        except DBAPIError as error:
+            return f"database: {error.orig}"
+        return None
+
+    async def score(self, texts: Sequence[str], seconds: float) -> ScoreBatch:
+        """Scores of texts that are not kept; cancel the call to drop them."""
+        lane = Lane.INTERACTIVE if len(texts) <= CHUNK else Lane.BULK
+        return await self.engine.submit(texts, lane, seconds=seconds)
+
+    async def ingest(self, messages: Sequence[Inbound], team: str | None) -> Changes:
+        """Take messages in; when this returns they are on the disk and in the order."""
+        changes = await self._run(self._writes, self.store.ingest, messages, team)
+        for one, received in zip(messages, changes.received, strict=True):
+            self.metrics.ingested(one.channel, received.receipt)
+        if changes.items:
+            await self._refresh(changes.items)
+            self._came += len(changes.unscored)
+            self._fresh.set()
+        return changes
+
+    async def queue(
+        self, wanted: Filter, limit: int, offset: int, agent: str | None
+    ) -> tuple[list[tuple[Place, Item]], int, datetime]:
+        """A page of the order with its items, how many there are in all, and when that was."""
+        now = _now()
+        places, total = self.ranker.top(limit, now, wanted, offset=offset, agent=agent)
+        items = await self._run(self._reads, self.store.items, [one.item for one in places])
+        found = {one.id: one for one in items}
+        return [(one, found[one.item]) for one in places if one.item in found], total, now
+
+    async def claim(
+        self, agent: str, wanted: Filter, lease: float, item: int | None = None
+    ) -> tuple[Lease, Item] | None:
+        """Lease the item to answer next, or one that is named; None if there is none."""
+        now = _now()
+        candidates = [item] if item is not None else self.ranker.next(now, wanted, agent=agent)
+        lease_ms = round(lease * 1_000)
+        while candidates:
+            some, candidates = candidates[:64], candidates[64:]
+            found = await self._run(self._writes, self.store.claim, agent, some, lease_ms)
+            if found is not None:
+                await self._refresh({found.item})
+                whole = await self._run(self._reads, self.store.item, found.item)
+                if whole is not None:
+                    return found, whole
+            # Others took them meanwhile: what this process believes of them is old.
+            await self._refresh(frozenset(some))
+        return None
+
+    async def renew(
+        self, item: int, generation: int, lease: float, team: str | None
+    ) -> Lease | None:
+        """Hold an item for longer; None if the lease is lost."""
+        found = await self._run(
+            self._writes, self.store.renew, item, generation, round(lease * 1_000), team
+        )
+        self.hub.wake()
+        return found
+
+    async def release(self, item: int, generation: int, team: str | None) -> bool:
+        """Give an item back; False if the lease is lost."""
+        is_done = await self._run(self._writes, self.store.release, item, generation, team)
+        await self._refresh({item})
+        return is_done
+
+    async def finish(
+        self, item: int, generation: int, outcome: State, team: str | None
+    ) -> Finished | None:
+        """Answer or close an item; None if the lease is lost."""
+        done = await self._run(
+            self._writes, self.store.finish, item, generation, outcome, self.weighing, team
+        )
+        if done is not None:
+            left = {item} if done.left_over is None else {item, done.left_over}
+            await self._refresh(left)
+            if outcome is State.ANSWERED:
+                self.metrics.answered(done, self.policy)
+        return done
+
+    async def correct(self, labelling: Labelling) -> int | None:
+        """Keep a person's labels; the item, or None if there is no such message."""
+        item = await self._run(self._writes, correct, self.database, labelling, self.weighing)
+        if item is not None:
+            await self._refresh({item})
+        return item
+
+    async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Ask the database on a reading thread."""
+        return await self._run(self._reads, function, *arguments)
+
+    async def _run(
+        self, where: Executor, function: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(where, function, *arguments)
+
+    async def _refresh(self, items: frozenset[int] | set[int]) -> None:
+        """Read the standing of items anew, and tell those who watch."""
+        standings = await self._run(self._reads, self.store.standings, items)
+        gone = items - {one.id for one in standings}
+        self.ranker.update(standings, _now(), gone=gone)
+        self.hub.wake()
+
+    async def _forever(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do a job again and again; what it fails at is logged, and it goes on."""
+        while True:
+            try:
+                await job()
+            except (DBAPIError, NoModelError) as error:
+                _LOG.warning("job_failed", job=job.__name__, error=type(error).__name__)
+                await asyncio.sleep(_PAUSE)
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(self.settings.tick)
+        start = time.perf_counter()
+        await self._run(self._reads, self.ranker.tick, _now())
+        self.metrics.ticked(time.perf_counter() - start, self.ranker.waiting(_now()))
+        if self._leads is None:
+            self._leads = await self._run(self._writes, self.database.lead)
+        else:
+            expired = await self._run(self._writes, self.store.return_expired)
+            if expired:
+                self.metrics.leases_expired(len(expired))
+                await self._refresh(set(expired))
+        await self._follow_others()
+
+    async def _follow_others(self) -> None:
+        """Take in what other processes changed: on SQLite only commands do."""
+        events = await self._run(self._reads, self.store.events, self._seen_event, _POLL)
+        if events:
+            self._seen_event = events[-1].seq
+        alone = self.database.is_sqlite
+        changed = {one.item for one in events if not alone or one.kind is EventKind.FORGOTTEN}
+        if changed:
+            await self._refresh(changed)
+
+    async def _score_backlog(self) -> None:
+        """Score what came in: by the model at once, by the fallback first where many wait."""
+        await self._fresh.wait()
+        self._fresh.clear()
+        if self._leads is None:
+            return
+        try:
+            if self._came > CHUNK or self._is_behind:
+                await self._score_provisionally()
+            self._came = 0
+            self._is_behind = True
+            while not self._fresh.is_set():
+                some = await self._run(self._reads, self.store.unscored, 0, CHUNK)
+                if not some or not await self._score_some(some, self.models.best()):
+                    self._is_behind = False
+                    return
+        except DBAPIError:
+            self._fresh.set()
+            raise
+
+    async def _score_provisionally(self) -> None:
+        """Let the fallback say something of every message that nothing is known of."""
+        while self.models.fallback is not None and self.models.current is not None:
+            new = partial(self.store.unscored, 0, _MANY, is_new=True)
+            some = await self._run(self._reads, new)
+            if not some:
+                return
+            await self._score_some(some, self.models.fallback)
+
+    async def _score_some(self, some: Sequence[Unscored], model: Loaded | None) -> bool:
+        """Score messages; whether they are settled, so that others can come next."""
+        texts = [one.text for one in some]
+        scores = await self.engine.submit(texts, Lane.BULK, seconds=_HOUR, model=model)
+        current = self.models.current
+        provisional = current is None or scores.model != current.name
+        self.metrics.scored(scores)
+        said = [_said(one, scores, row, provisional) for row, one in enumerate(some)]
+        changed = await self._run(self._writes, self.store.write_said, said, self.weighing)
+        await self._refresh(changed)
+        return not provisional
+
+    async def _watch(self) -> None:
+        """Swap the model when the champion pointer names another."""
+        await asyncio.sleep(self.settings.watch)
+        problem = self.models.problem
+        if await asyncio.to_thread(self.models.refresh):
+            _LOG.info("model_swapped", model=getattr(self.models.best(), "name", None))
+            self.metrics.model(self.models.best())
+            self._came = 1
+            self._fresh.set()
+        elif self.models.problem not in (None, problem):
+            _LOG.error("model_not_swapped", problem=self.models.problem)
+            self.metrics.swap_failed()
+
+    async def _keep_house(self) -> None:
+        """Count what must add up, and remove what is old."""
+        counts = await self._run(self._reads, self.store.counts)
+        self.metrics.counted(counts)
+        days = self.settings.retention_days
+        if self._leads is not None and days:
+            before = int(time.time() * 1_000) - days * _DAY_MS
+            removed = await self._run(self._writes, self.store.prune, before)
+            if removed:
+                _LOG.info("pruned", items=removed)
+        await asyncio.sleep(_MINUTE)
+
+    async def _weigh_outdated(self) -> None:
+        """Weigh open items anew that were weighed by another policy."""
+        if self._leads is None:
+            return
+        while ids := await self._run(self._writes, self.store.outdated, _MANY):
+            await self._run(self._writes, self.store.weigh_again, ids, self.weighing)
+
+    def _on_batch(self, batch: Batch) -> None:
+        self.metrics.computed(batch, self.gate.inside)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _said(one: Unscored, scores: ScoreBatch, row: int, provisional: bool) -> Said:
+    review = scores.review[row]
+    return Said(
+        seq=one.seq,
+        need=scores.need[row].astype(np.float32),
+        sentiment=scores.p_sentiment[row].astype(np.float32),
+        language=scores.language[row],
+        review=None if review is None else review.value,
+        model=scores.model,
+        provisional=provisional,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_inbox(settings: Settings, metrics: Metrics) -> Any:
+    """An inbox that is started, and stopped at the end."""
+    inbox = Inbox(settings, metrics)
+    await inbox.start()
+    try:
+        yield inbox
+    finally:
+        await inbox.stop()

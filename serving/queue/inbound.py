@@ -1,0 +1,104 @@
+"""A message as it comes in, and the keys that tie it to an open item."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from replyrank.data.messages import Message
+from replyrank.data.near_copies import normalise, shingles
+from replyrank.data.vocabulary import Visibility
+from replyrank.pipeline.policy import Policy
+from replyrank.pipeline.threads import ties
+
+#: what no database of ours can hold as text
+_UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_DIGITS: Final = 32
+#: a shorter text says too little to be the copy of another
+_LEAST_LETTERS: Final = 25
+_BANDS: Final = 4
+_ROWS: Final = 3
+_PRIME: Final = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One message of one brand, with the id that its platform gave it."""
+
+    message: Message
+    brand: str
+    channel: str
+    external_id: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from every other message."""
+        return self.brand, self.channel, self.external_id
+
+
+def writable(text: str) -> str:
+    """The text with what no database can hold (NUL, half characters) as U+FFFD."""
+    return _UNWRITABLE.sub("\ufffd", text) if _UNWRITABLE.search(text) else text
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Hashes that tie messages: equal ones belong together. No name can be read from them."""
+
+    always: tuple[str, ...]
+    within_window: tuple[str, ...]
+    #: of a public text: messages that share one may say the same
+    copies: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every one."""
+        return (*self.always, *self.within_window, *self.copies)
+
+
+def keys_of(inbound: Inbound, policy: Policy) -> Keys:
+    """The keys of a message."""
+    message = inbound.message
+    tied = ties(message, policy)
+    public = policy.visibility(message.channel, message.visibility) is Visibility.PUBLIC
+    return Keys(
+        always=tuple(map(_digest, tied.always)),
+        within_window=tuple(map(_digest, tied.within_window)),
+        copies=_copy_keys(inbound.brand, message.text) if public else (),
+    )
+
+
+def _digest(key: Hashable) -> str:
+    return hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def _copy_keys(brand: str, text: str) -> tuple[str, ...]:
+    """Bands of a MinHash of the text's shingles (Broder 1997; banding: Leskovec et al., ch. 3).
+
+    Two texts of which nine in ten shingles agree share a band with probability 0.995, two of
+    seven in ten with 0.8; what shares none is no copy for us.
+    """
+    if len(normalise(text)) < _LEAST_LETTERS:
+        return ()
+    hashes = np.array(
+        [zlib.crc32(one.encode("utf-8", "replace")) for one in shingles(text)], dtype=np.uint64
+    )
+    factors, offsets = _permutations()
+    least = ((hashes[:, None] * factors + offsets) % _PRIME).min(axis=0)
+    return tuple(
+        _digest(("copy", brand, band, tuple(least[band * _ROWS : (band + 1) * _ROWS].tolist())))
+        for band in range(_BANDS)
+    )
+
+
+@cache
+def _permutations() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Factors and offsets of the hash functions: the same in every process and version."""
+    drawn = np.random.default_rng(0).integers(1, _PRIME, (2, _BANDS * _ROWS)).astype(np.uint64)
+    return drawn[0], drawn[1]

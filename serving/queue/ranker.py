@@ -1,0 +1,349 @@
+"""The order of the open items, kept right as time passes.
+
+A mirror of the open items in arrays. Every tick the index of all is computed; in between only that
+of the best candidates is, exactly. An index never falls as time passes and grows by no more than
+``growth_bound`` in a tick, so that what is taken is within that factor of the best: for the
+shortest target that ramps, an hour, 0.06 % at a tick of one second. What is new or scored anew is
+computed at once and stands among the candidates from then on.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from replyrank.pipeline.index import (
+    Index,
+    due_minutes,
+    index,
+    reach_factor,
+    repeat_factor,
+    sort_key,
+)
+from replyrank.pipeline.policy import POLICY_CLASSES, FloatArray, Policy
+from replyrank.pipeline.rank import guarded_order
+from replyrank.pipeline.reason import explain
+from replyrank.serving.queue.items import Standing
+from replyrank.serving.queue.schema import OPEN, State
+
+#: candidates whose index is computed exactly for the first place
+POOL: Final = 256
+#: how much more an item counts for the agent who answered this customer before
+_PREFERRED: Final = 1.25
+_FIRST_ROOM: Final = 1024
+_NONE: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which items are wanted; None: any."""
+
+    team: str | None = None
+    brand: str | None = None
+    channel: str | None = None
+    intent: str | None = None
+    #: in this state; without it those that wait
+    state: State | None = State.WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place of the order."""
+
+    rank: int
+    item: int
+    index: float
+    due: datetime
+    age_minutes: float
+    guarded: bool
+    reason: str
+    posterior: tuple[float, ...]
+
+
+class _Words:
+    """Numbers for words, so that arrays can be compared."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, word: str | None) -> int:
+        """Of a word that is stored; a new one gets the next."""
+        return _NONE if word is None else self._numbers.setdefault(word, len(self._numbers))
+
+    def find(self, word: str) -> int:
+        """Of a word that is asked for; one that no item has matches none."""
+        return self._numbers.get(word, -2)
+
+
+class Ranker:
+    """The open items in order; safe to share between threads.
+
+    Args:
+        policy: the numbers.
+        prior: (6,) what an item counts as that nothing is known of yet.
+    """
+
+    def __init__(self, policy: Policy, prior: FloatArray) -> None:
+        self.policy = policy
+        self._prior = prior
+        self._lock = threading.Lock()
+        self._slots: dict[int, int] = {}
+        self._words = {name: _Words() for name in ("team", "brand", "channel", "intent", "agent")}
+        self._count = 0
+        self._pulls = 0
+        self._make_room(_FIRST_ROOM)
+
+    def __len__(self) -> int:
+        """Open items."""
+        return self._count
+
+    def update(
+        self, standings: Sequence[Standing], now: datetime, *, gone: Iterable[int] = ()
+    ) -> None:
+        """Take in items that are new or changed; those not open any more, or ``gone``, go."""
+        with self._lock:
+            kept: list[int] = []
+            for one in standings:
+                if one.state in OPEN:
+                    kept.append(self._put(one))
+                else:
+                    self._drop(one.id)
+            for number in gone:
+                self._drop(number)
+            # Dropping moves others into the free slots.
+            slots = [self._slots[one.id] for one in standings if one.id in self._slots]
+            if kept and slots:
+                rows = np.array(sorted({*slots}), dtype=np.int64)
+                self._value[rows] = self._index(rows, now).value
+
+    def tick(self, now: datetime) -> None:
+        """Compute the index of all."""
+        with self._lock:
+            rows = np.arange(self._count)
+            if len(rows):
+                self._value[rows] = self._index(rows, now).value
+
+    def top(
+        self,
+        limit: int,
+        now: datetime,
+        wanted: Filter | None = None,
+        *,
+        offset: int = 0,
+        agent: str | None = None,
+    ) -> tuple[list[Place], int]:
+        """A page of the order, and how many items there are in all.
+
+        Args:
+            limit: places at most.
+            now: the time to rank at.
+            wanted: which items.
+            offset: places to skip.
+            agent: for whom; customers that he answered before count a little more.
+        """
+        with self._lock:
+            rows = self._matching(wanted or Filter())
+            total = len(rows)
+            if not total or offset >= total:
+                return [], total
+            last = min(offset + limit, total)
+            rows = self._candidates(rows, last)
+            found = self._index(rows, now)
+            ages = self._ages(rows, now)
+            value = self._for_agent(found.value, rows, agent)
+            order = np.argsort(-sort_key(value), kind="stable")
+            placed = guarded_order(order, ages, self.policy.guard)[offset:last]
+            places = [
+                self._place(rank, row, int(rows[row]), found, age=float(ages[row]), guarded=guarded)
+                for rank, (row, guarded) in enumerate(placed, start=offset + 1)
+            ]
+            return places, total
+
+    def next(
+        self, now: datetime, wanted: Filter | None = None, *, agent: str | None = None
+    ) -> list[int]:
+        """Items to claim, the first one first; one pull in so many begins with the oldest.
+
+        The oldest is that beyond the limit of the policy's guard, if there is one.
+        """
+        with self._lock:
+            rows = self._matching(wanted or Filter())
+            if not len(rows):
+                return []
+            rows = self._candidates(rows, 1)
+            value = self._for_agent(self._index(rows, now).value, rows, agent)
+            order: list[int] = np.argsort(-sort_key(value), kind="stable").tolist()
+            self._pulls += 1
+            guard = self.policy.guard
+            is_its_turn = self._pulls % guard.one_in == 0
+            # Rows come by arrival: the first is the oldest.
+            if is_its_turn and self._ages(rows[:1], now)[0] > guard.limit_hours * 60:
+                order = [0, *(row for row in order if row != 0)]
+            return [int(self._id[rows[row]]) for row in order]
+
+    def waiting(self, now: datetime) -> dict[tuple[str, str], tuple[int, float]]:
+        """By likeliest class and channel: how many wait, and how long the first of them has."""
+        with self._lock:
+            rows = self._matching(Filter())
+            names = {number: word for word, number in self._words["channel"]._numbers.items()}
+            classes = self._posterior[rows].argmax(axis=1)
+            found: dict[tuple[str, str], tuple[int, float]] = {}
+            ages = now.timestamp() - self._arrived[rows]
+            for kind in range(len(POLICY_CLASSES)):
+                for channel in np.unique(self._channel[rows]):
+                    of = (classes == kind) & (self._channel[rows] == channel)
+                    if of.any():
+                        key = POLICY_CLASSES[kind].value, names.get(int(channel), "other")
+                        found[key] = int(of.sum()), float(ages[of].max())
+            return found
+
+    def _put(self, one: Standing) -> int:
+        slot = self._slots.get(one.id)
+        if slot is None:
+            if self._count == len(self._id):
+                self._make_room(2 * self._count)
+            slot = self._slots[one.id] = self._count
+            self._count += 1
+        known = self._prior if one.posterior is None else one.posterior
+        reach = reach_factor(np.array([float(one.reach)]), self.policy)[0]
+        repeat = repeat_factor(np.array([one.follow_ups]), self.policy)[0]
+        self._id[slot], self._arrived[slot] = one.id, one.age_from / 1_000
+        self._posterior[slot], self._target[slot] = known, one.target
+        self._reach[slot], self._repeat[slot] = reach, repeat
+        self._follow_ups[slot] = one.follow_ups
+        self._leased[slot] = one.state is State.LEASED
+        self._agent[slot] = self._words["agent"].number(one.preferred_agent)
+        for name in ("team", "brand", "channel", "intent"):
+            getattr(self, f"_{name}")[slot] = self._words[name].number(getattr(one, name))
+        return slot
+
+    def _drop(self, number: int) -> None:
+        slot = self._slots.pop(number, None)
+        if slot is None:
+            return
+        self._count -= 1
+        last = self._count
+        if slot != last:
+            for array in self._arrays():
+                array[slot] = array[last]
+            self._slots[int(self._id[slot])] = slot
+
+    def _matching(self, wanted: Filter) -> npt.NDArray[np.int64]:
+        n = self._count
+        kept = np.ones(n, dtype=bool)
+        if wanted.state is not None:
+            kept &= self._leased[:n] == (wanted.state is State.LEASED)
+        for name in ("team", "brand", "channel", "intent"):
+            word = getattr(wanted, name)
+            if word is not None:
+                kept &= getattr(self, f"_{name}")[:n] == self._words[name].find(word)
+        return np.flatnonzero(kept)
+
+    def _candidates(self, rows: npt.NDArray[np.int64], places: int) -> npt.NDArray[np.int64]:
+        """The rows among which the first ``places`` are, by arrival, then id."""
+        most = max(POOL, 2 * places)
+        if len(rows) > most:
+            best = np.argpartition(-self._value[rows], most - 1)[:most]
+            # The guard's places go to the oldest, which need not be among the best.
+            oldest = np.argpartition(self._arrived[rows], most // 4)[: most // 4]
+            rows = rows[np.union1d(best, oldest)]
+        return rows[np.lexsort((self._id[rows], self._arrived[rows]))]
+
+    def _index(self, rows: npt.NDArray[np.int64], now: datetime) -> Index:
+        return index(
+            self._posterior[rows],
+            channel_target=self._target[rows],
+            age=self._ages(rows, now),
+            reach=self._reach[rows],
+            repeat=self._repeat[rows],
+            policy=self.policy,
+        )
+
+    def _ages(self, rows: npt.NDArray[np.int64], now: datetime) -> FloatArray:
+        return self.policy.calendar.calendar.ages_of(self._arrived[rows], now)
+
+    def _for_agent(
+        self, value: FloatArray, rows: npt.NDArray[np.int64], agent: str | None
+    ) -> FloatArray:
+        if agent is None:
+            return value
+        known = self._agent[rows] == self._words["agent"].find(agent)
+        return np.where(known, value * _PREFERRED, value)
+
+    def _place(
+        self,
+        rank: int,
+        row: int,
+        slot: int,
+        found: Index,
+        *,
+        age: float,
+        guarded: bool,
+    ) -> Place:
+        due = due_minutes(
+            found.posterior[row : row + 1], found.targets[row : row + 1], self.policy.due_chance
+        )
+        arrived = datetime.fromtimestamp(float(self._arrived[slot]), UTC)
+        notes = list[str]()
+        if guarded:
+            notes.append(f"placed by the guard: over {self.policy.guard.limit_hours:g} h old")
+        # The expected number of asking follow-ups is at most that of all: one that asks is told.
+        follow_ups = round(float(self._follow_ups[slot]))
+        return Place(
+            rank=rank,
+            item=int(self._id[slot]),
+            index=float(found.value[row]),
+            due=self.policy.calendar.calendar.after(arrived, float(due[0])),
+            age_minutes=age,
+            guarded=guarded,
+            reason=explain(found, row, self.policy, age=age, follow_ups=follow_ups, notes=notes),
+            posterior=tuple(found.posterior[row].tolist()),
+        )
+
+    def _arrays(self) -> list[npt.NDArray[np.generic]]:
+        return [getattr(self, f"_{name}") for name in _ARRAYS]
+
+    def _make_room(self, size: int) -> None:
+        for name, (kind, width) in _ARRAYS.items():
+            fresh = np.zeros((size, *width), dtype=kind)
+            old = getattr(self, f"_{name}", None)
+            if old is not None:
+                fresh[: len(old)] = old
+            setattr(self, f"_{name}", fresh)
+
+    _id: npt.NDArray[np.int64]
+    _arrived: FloatArray
+    _posterior: FloatArray
+    _target: FloatArray
+    _reach: FloatArray
+    _repeat: FloatArray
+    _follow_ups: FloatArray
+    _value: FloatArray
+    _leased: npt.NDArray[np.bool_]
+    _agent: npt.NDArray[np.int64]
+    _team: npt.NDArray[np.int64]
+    _brand: npt.NDArray[np.int64]
+    _channel: npt.NDArray[np.int64]
+    _intent: npt.NDArray[np.int64]
+
+
+_ARRAYS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
+    "id": ("int64", ()),
+    "arrived": ("float64", ()),
+    "posterior": ("float64", (len(POLICY_CLASSES),)),
+    "target": ("float64", ()),
+    "reach": ("float64", ()),
+    "repeat": ("float64", ()),
+    "follow_ups": ("float64", ()),
+    "value": ("float64", ()),
+    "leased": ("bool", ()),
+    "agent": ("int64", ()),
+    "team": ("int64", ()),
+    "brand": ("int64", ()),
+    "channel": ("int64", ()),
+    "intent": ("int64", ()),
+}

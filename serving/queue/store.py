@@ -1,0 +1,516 @@
+"""The queue's transactions: every change of state is one, on one row, and says what it did.
+
+    ingest -> WAITING -> claim -> LEASED -> finish -> ANSWERED or CLOSED
+                 ^                   |
+                 +-- release, expiry +
+
+A claim raises the item's generation; whoever still holds an older one can do nothing any more.
+Times come from the database. Order is not here: it is computed from the clock (``ranker``).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import delete as sql_delete
+
+from replyrank.pipeline.policy import Policy
+from replyrank.serving.queue.database import Database
+from replyrank.serving.queue.inbound import Inbound
+from replyrank.serving.queue.items import (
+    Changes,
+    Event,
+    Finished,
+    Item,
+    Lease,
+    Receipt,
+    Received,
+    Said,
+    Standing,
+    Unscored,
+)
+from replyrank.serving.queue.joining import Joining, Placed, placed_items
+from replyrank.serving.queue.reading import item_of, numbers, standing_of, turn_of
+from replyrank.serving.queue.schema import (
+    OPEN,
+    EventKind,
+    State,
+    event,
+    item,
+    item_key,
+    message,
+    tally,
+    tombstone,
+)
+from replyrank.serving.queue.statements import add_to_tally, claim_ids, claim_statement
+from replyrank.serving.queue.weighing import Weighing
+
+#: rows that one statement is given
+_AT_ONCE: int = 500
+CREATED, REMOVED = "created", "removed"
+
+
+class Store:
+    """The queue in a database.
+
+    Args:
+        database: with its tables in place.
+        policy: how messages are tied and weighed.
+    """
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self.database = database
+        self.policy = policy
+        self._claim = claim_statement(is_sqlite=database.is_sqlite, clock=database.clock)
+
+    def ingest(self, messages: Sequence[Inbound], team: str | None = None) -> Changes:
+        """Take messages in; when this returns they are on the disk.
+
+        Args:
+            messages: of any brands; one that is there already changes nothing.
+            team: that their items belong to.
+        """
+        with self.database.write() as connection:
+            self.database.lock_brands(connection, {one.brand for one in messages})
+            now = self.database.now(connection)
+            keys = {one.key for one in messages}
+            known = self._items_of(connection, keys)
+            gone = self._forgotten(connection, keys)
+            fresh: dict[tuple[str, str, str], Inbound] = {}
+            for one in messages:
+                if one.key not in known and one.key not in gone:
+                    fresh.setdefault(one.key, one)
+            joining = Joining(connection, self.policy, now, team)
+            joining.join(list(fresh.values()))
+            changed = joining.write()
+            unscored = self._write_messages(connection, joining.placed, now)
+            self._tell_joined(connection, joining, now)
+            placed = {one.inbound.key: one for one in joining.placed}
+            taken = set[tuple[str, str, str]]()
+            received = list[Received]()
+            for one in messages:
+                first = one.key in placed and one.key not in taken
+                taken.add(one.key)
+                receipt = Receipt.ACCEPTED if first else Receipt.DUPLICATE
+                if one.key in gone:
+                    receipt = Receipt.FORGOTTEN
+                number = known.get(one.key)
+                if one.key in placed:
+                    number = placed[one.key].draft.survivor().id
+                received.append(Received(one.external_id, receipt, number))
+            merged = {draft.id for draft in joining.merged if draft.id is not None}
+            return Changes(received, unscored, frozenset({*changed, *merged}))
+
+    def write_said(self, said: Sequence[Said], weighing: Weighing) -> frozenset[int]:
+        """Keep what a model says of messages, and weigh their items anew.
+
+        Returns:
+            the items that changed; what is gone, or a person labelled, stays as it is.
+        """
+        with self.database.write() as connection:
+            seqs = [one.seq for one in said]
+            free = select(message.c.seq, message.c.item).where(
+                message.c.seq.in_(seqs),
+                or_(message.c.need.is_(None), message.c.provisional),
+            )
+            places: dict[int, int] = {row.seq: row.item for row in connection.execute(free)}
+            rows = [
+                {
+                    "_seq": one.seq,
+                    "need": one.need.tobytes(),
+                    "sentiment": one.sentiment.tobytes(),
+                    "language": one.language,
+                    "review": one.review,
+                    "model": one.model,
+                    "provisional": one.provisional,
+                }
+                for one in said
+                if one.seq in places
+            ]
+            if not rows:
+                return frozenset()
+            connection.execute(update(message).where(message.c.seq == bindparam("_seq")), rows)
+            items = set(places.values())
+            weighing.write(connection, items)
+            final = {places[one.seq] for one in said if one.seq in places and not one.provisional}
+            self._tell(connection, final, EventKind.SCORED, self.database.now(connection))
+            return frozenset(items)
+
+    def claim(self, agent: str, candidates: Sequence[int], lease_ms: int) -> Lease | None:
+        """Lease the first of the candidates that is still free; None if none is."""
+        with self.database.write() as connection:
+            row = connection.execute(
+                self._claim,
+                {
+                    "ids": claim_ids(candidates, is_sqlite=self.database.is_sqlite),
+                    "agent": agent,
+                    "lease": lease_ms,
+                },
+            ).one_or_none()
+            if row is None:
+                return None
+            lease = Lease(row.id, row.generation, row.lease_until)
+            self._tell(
+                connection, [lease.item], EventKind.CLAIMED, lease.until - lease_ms,
+                actor=agent, generation=lease.generation,
+            )  # fmt: skip
+            return lease
+
+    def renew(
+        self, number: int, generation: int, lease_ms: int, team: str | None = None
+    ) -> Lease | None:
+        """Hold an item for longer; None if the lease is lost."""
+        with self.database.write() as connection:
+            now = self.database.now(connection)
+            newest = select(func.max(message.c.seq)).where(message.c.item == number)
+            row = connection.execute(
+                update(item)
+                .where(_held(number, generation, team))
+                .values(lease_until=now + lease_ms, seen=newest.scalar_subquery())
+                .returning(item.c.owner, item.c.lease_until)
+            ).one_or_none()
+            if row is None:
+                return None
+            self._tell(
+                connection, [number], EventKind.RENEWED, now, actor=row.owner, generation=generation
+            )
+            return Lease(number, generation, row.lease_until)
+
+    def release(self, number: int, generation: int, team: str | None = None) -> bool:
+        """Give an item back; False if the lease is lost."""
+        with self.database.write() as connection:
+            row = connection.execute(
+                update(item)
+                .where(_held(number, generation, team))
+                .values(state=State.WAITING, owner=None, lease_until=None)
+                .returning(item.c.id)
+            ).one_or_none()
+            if row is None:
+                return False
+            now = self.database.now(connection)
+            self._tell(connection, [number], EventKind.RELEASED, now, generation=generation)
+            return True
+
+    def finish(
+        self,
+        number: int,
+        generation: int,
+        outcome: State,
+        weighing: Weighing,
+        team: str | None = None,
+    ) -> Finished | None:
+        """Answer or close an item; None if the lease is lost.
+
+        What came in after the holder last looked is an item of its own from then on.
+        """
+        with self.database.write() as connection:
+            now = self.database.now(connection)
+            row = connection.execute(
+                update(item)
+                .where(_held(number, generation, team))
+                .values(state=outcome, finished_at=now, lease_until=None)
+                .returning(item)
+            ).mappings().one_or_none()  # fmt: skip
+            if row is None:
+                return None
+            kind = EventKind.ANSWERED if outcome is State.ANSWERED else EventKind.CLOSED
+            self._tell(connection, [number], kind, now, actor=row["owner"], generation=generation)
+            left_over = self._split_off(connection, row, weighing, now)
+            return Finished(
+                item=number,
+                age_from=row["age_from"],
+                finished_at=now,
+                channel=row["channel"],
+                posterior=numbers(row["posterior"]),
+                target=row["target"],
+                left_over=left_over,
+            )
+
+    def return_expired(self) -> list[int]:
+        """Put items back whose lease ran out; returns them."""
+        with self.database.write() as connection:
+            now = self.database.now(connection)
+            late = and_(item.c.state == State.LEASED, item.c.lease_until < now)
+            rows = connection.execute(
+                update(item)
+                .where(late)
+                .values(state=State.WAITING, owner=None, lease_until=None)
+                .returning(item.c.id, item.c.generation)
+            ).all()
+            for row in rows:
+                self._tell(
+                    connection, [row.id], EventKind.LEASE_EXPIRED, now, generation=row.generation
+                )
+            return [row.id for row in rows]
+
+    def standings(self, ids: Iterable[int] | None = None) -> list[Standing]:
+        """What the ranker needs of items: of all open ones, or of some, open or not."""
+        columns = [item.c[name] for name in Standing.__dataclass_fields__]
+        with self.database.read() as connection:
+            if ids is None:
+                rows = connection.execute(select(*columns).where(item.c.state.in_(OPEN)))
+                return [standing_of(row) for row in rows]
+            found: list[Standing] = []
+            wanted = sorted(ids)
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = wanted[start : start + _AT_ONCE]
+                rows = connection.execute(select(*columns).where(item.c.id.in_(some)))
+                found += [standing_of(row) for row in rows]
+            return found
+
+    def outdated(self, limit: int) -> list[int]:
+        """Open items that were weighed by another policy than this one."""
+        with self.database.read() as connection:
+            query = (
+                select(item.c.id)
+                .where(item.c.state.in_(OPEN), item.c.policy != self.policy.fingerprint)
+                .limit(limit)
+            )
+            return list(connection.execute(query).scalars())
+
+    def weigh_again(self, ids: Sequence[int], weighing: Weighing) -> None:
+        """Weigh items by the policy in force."""
+        with self.database.write() as connection:
+            weighing.write(connection, set(ids))
+
+    def unscored(self, after: int, limit: int, *, is_new: bool = False) -> list[Unscored]:
+        """Messages that no model, or only a lesser one, has scored, oldest first.
+
+        Args:
+            after: number of a message; those before it do not count.
+            limit: messages at most.
+            is_new: only those that no model at all has scored.
+        """
+        wanted = [message.c.provisional, message.c.seq > after]
+        wanted += [message.c.need.is_(None)] if is_new else []
+        with self.database.read() as connection:
+            query = (
+                select(message.c.seq, message.c.item, message.c.text)
+                .where(*wanted)
+                .order_by(message.c.seq)
+                .limit(limit)
+            )
+            return [Unscored(row.seq, row.item, row.text) for row in connection.execute(query)]
+
+    def item(self, number: int) -> Item | None:
+        """One item with its turns."""
+        found = self.items([number])
+        return found[0] if found else None
+
+    def items(self, ids: Sequence[int]) -> list[Item]:
+        """Items with their turns, in the order asked; one that is not there is left out."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(item).where(item.c.id.in_(ids))).mappings().all()
+            query = select(message).where(message.c.item.in_(ids)).order_by(message.c.seq)
+            turns: dict[int, list[Any]] = {}
+            for row in connection.execute(query).mappings():
+                turns.setdefault(row["item"], []).append(turn_of(row))
+            found = {row["id"]: item_of(row, tuple(turns.get(row["id"], ()))) for row in rows}
+        return [found[number] for number in ids if number in found]
+
+    def events(self, after: int, limit: int, team: str | None = None) -> list[Event]:
+        """What happened after an event, in order: to all items, or to those of a team."""
+        with self.database.read() as connection:
+            query = select(event).where(event.c.seq > after).order_by(event.c.seq).limit(limit)
+            if team is not None:
+                query = query.join(item, item.c.id == event.c.item).where(item.c.team == team)
+            return [_event(row) for row in connection.execute(query)]
+
+    def last_event(self) -> int:
+        """Number of the latest event, 0 before the first."""
+        with self.database.read() as connection:
+            return int(connection.execute(select(func.max(event.c.seq))).scalar() or 0)
+
+    def counts(self) -> dict[str, int]:
+        """Items by state, and how many are missing or too many (0 unless something is wrong)."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(item.c.state, func.count()).group_by(item.c.state))
+            states = {state.value: 0 for state in State} | {row[0]: row[1] for row in rows}
+            rows = connection.execute(select(tally.c.name, tally.c.count))
+            tallies: dict[str, int] = {row[0]: row[1] for row in rows}
+        there = sum(states.values())
+        error = tallies.get(CREATED, 0) - tallies.get(REMOVED, 0) - there
+        return {**states, "conservation_error": error}
+
+    def backlog(self) -> dict[str, int]:
+        """Messages that wait for a model: never scored, or by a lesser one alone."""
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(message.c.need.is_(None).label("new"), func.count())
+                .where(message.c.provisional)
+                .group_by(message.c.need.is_(None))
+            )
+            found = {bool(row[0]): row[1] for row in rows}
+        return {"unscored": found.get(True, 0), "provisional": found.get(False, 0)}
+
+    def prune(self, before: int) -> int:
+        """Remove items that were finished before a time, with all that is known of them."""
+        removed = 0
+        while True:
+            with self.database.write() as connection:
+                old = and_(item.c.state.not_in(OPEN), func.coalesce(
+                    item.c.finished_at, item.c.last_at) < before)  # fmt: skip
+                ids = list(
+                    connection.execute(select(item.c.id).where(old).limit(_AT_ONCE)).scalars()
+                )
+                if not ids:
+                    return removed
+                remove_items(connection, ids)
+                removed += len(ids)
+
+    def check_writable(self) -> None:
+        """Begin and end a writing transaction; raises what the database raises."""
+        with self.database.write() as connection:
+            connection.execute(select(func.count()).select_from(tally))
+
+    def _items_of(
+        self, connection: Connection, keys: Iterable[tuple[str, str, str]]
+    ) -> dict[tuple[str, str, str], int]:
+        key = tuple_(message.c.brand, message.c.channel, message.c.external_id)
+        columns = (message.c.brand, message.c.channel, message.c.external_id, message.c.item)
+        rows = connection.execute(select(*columns).where(key.in_(sorted(keys))))
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+    def _forgotten(
+        self, connection: Connection, keys: Iterable[tuple[str, str, str]]
+    ) -> set[tuple[str, str, str]]:
+        columns = (tombstone.c.brand, tombstone.c.channel, tombstone.c.external_id)
+        rows = connection.execute(select(*columns).where(tuple_(*columns).in_(sorted(keys))))
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def _write_messages(
+        self, connection: Connection, placed: Sequence[Placed], now: int
+    ) -> list[Unscored]:
+        if not placed:
+            return []
+        items = list(placed_items(placed))
+        rows = [
+            _message_values(one, number, now) for one, number in zip(placed, items, strict=True)
+        ]
+        statement = insert(message).returning(message.c.seq, sort_by_parameter_order=True)
+        seqs = connection.execute(statement, rows).scalars().all()
+        return [
+            Unscored(seq, number, one.inbound.message.text)
+            for seq, number, one in zip(seqs, items, placed, strict=True)
+        ]
+
+    def _tell_joined(self, connection: Connection, joining: Joining, now: int) -> None:
+        numbers_of = list(placed_items(joining.placed))
+        rows = [
+            {"item": number, "kind": one.happened, "at": now}
+            for number, one in zip(numbers_of, joining.placed, strict=True)
+        ]
+        rows += [
+            {"item": draft.id, "kind": EventKind.MERGED, "at": now} for draft in joining.merged
+        ]
+        if rows:
+            connection.execute(insert(event), rows)
+        created = len({
+            number
+            for number, one in zip(numbers_of, joining.placed, strict=True)
+            if one.happened is EventKind.CREATED
+        })  # fmt: skip
+        if created:
+            add_to_tally(connection, CREATED, created)
+
+    def _split_off(
+        self, connection: Connection, row: Any, weighing: Weighing, now: int
+    ) -> int | None:
+        """An item of the messages that the holder has not seen; None if there are none."""
+        later = and_(message.c.item == row["id"], message.c.seq > (row["seen"] or 0))
+        own = [
+            turn_of(one)
+            for one in connection.execute(
+                select(message).where(later, ~message.c.is_copy)
+            ).mappings()
+        ]
+        if not own:
+            return None
+        values = {
+            name: row[name]
+            for name in ("brand", "channel", "team", "target", "reach", "is_public", "went_public")
+        }
+        number: int = connection.execute(
+            insert(item)
+            .values(
+                **values,
+                state=State.WAITING,
+                age_from=min(turn.arrived_at for turn in own),
+                last_at=row["last_at"],
+                messages=len(own),
+                copies=0,
+                follow_ups=0.0,
+                generation=0,
+                preferred_agent=row["owner"],
+            )
+            .returning(item.c.id)
+        ).scalar_one()
+        connection.execute(update(message).where(later).values(item=number))
+        connection.execute(update(item_key).where(item_key.c.item == row["id"]).values(item=number))
+        connection.execute(
+            update(item).where(item.c.id == row["id"]).values(messages=item.c.messages - len(own))
+        )
+        add_to_tally(connection, CREATED, 1)
+        weighing.write(connection, {number})
+        self._tell(connection, [number], EventKind.CREATED, now)
+        return number
+
+    def _tell(
+        self,
+        connection: Connection,
+        items: Iterable[int],
+        kind: EventKind,
+        at: int,
+        *,
+        actor: str | None = None,
+        generation: int | None = None,
+    ) -> None:
+        rows = [
+            {"item": number, "kind": kind, "at": at, "actor": actor, "generation": generation}
+            for number in sorted(items)
+        ]
+        if rows:
+            connection.execute(insert(event), rows)
+
+
+def remove_items(connection: Connection, ids: Sequence[int]) -> None:
+    """Delete items with their messages, keys and events."""
+    connection.execute(sql_delete(message).where(message.c.item.in_(ids)))
+    connection.execute(sql_delete(item_key).where(item_key.c.item.in_(ids)))
+    connection.execute(sql_delete(event).where(event.c.item.in_(ids)))
+    connection.execute(sql_delete(item).where(item.c.id.in_(ids)))
+    add_to_tally(connection, REMOVED, len(ids))
+
+
+def _held(number: int, generation: int, team: str | None) -> Any:
+    """The row of a lease, if it is still that holder's, and of his team if he has one."""
+    held = and_(item.c.id == number, item.c.generation == generation, item.c.state == State.LEASED)
+    return held if team is None else and_(held, item.c.team == team)
+
+
+def _message_values(one: Placed, number: int, now: int) -> dict[str, object]:
+    given = one.inbound.message
+    created = given.created_at
+    return {
+        "item": number,
+        "brand": one.inbound.brand,
+        "channel": one.inbound.channel,
+        "external_id": one.inbound.external_id,
+        "thread": given.thread,
+        "author": given.author,
+        "customer": given.customer,
+        "is_public": one.is_public,
+        "reach": given.reach,
+        "text": given.text,
+        "created_at": None if created is None else int(created.timestamp() * 1_000),
+        "received_at": now,
+        "arrived_at": one.arrived_at,
+        "is_copy": one.is_copy,
+        "provisional": True,
+    }
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        row.seq, row.item, EventKind(row.kind), row.at, row.actor, row.generation, row.detail
+    )

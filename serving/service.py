@@ -1,0 +1,145 @@
+"""One process of the service, from the first port to the last answer."""
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import Generator, Mapping
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from pydantic import ValidationError
+
+from replyrank.data.errors import UsageError
+from replyrank.serving import logs
+from replyrank.serving.api.app import create_app
+from replyrank.serving.errors import StoreError
+from replyrank.serving.queue.database import Database
+from replyrank.serving.queue.keys import list_keys
+from replyrank.serving.settings import Settings
+
+_LOG: Final = structlog.get_logger("replyrank.service")
+#: connections that wait to be accepted
+_BACKLOG: Final = 2_048
+#: seconds after which a thread that computes lets another one run
+_SWITCH: Final = 0.001
+
+
+def load_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings of the options that were given, and of the environment.
+
+    Raises:
+        UsageError: naming the setting, its value and what it should be.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        name = ".".join(map(str, detail["loc"]))
+        message = f"setting {name} is {detail['input']!r}: {detail['msg']}; change the option, or "
+        raise UsageError(message + f"REPLYRANK_{name.upper()}") from error
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal ends it.
+
+    Raises:
+        UsageError: if it would listen beyond this machine without any key.
+        StoreError: if the database cannot be used.
+    """
+    logs.set_up()
+    _require_keys(settings)
+    # While a thread holds the interpreter, the event loop waits for its turn.
+    sys.setswitchinterval(_SWITCH)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        backlog=_BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.grace),
+        # A slow sender must not hold a connection for ever.
+        h11_max_incomplete_event_size=64 * 1_024,
+        timeout_keep_alive=75,
+    )
+    server = _Server(config, app, settings.drain)
+    server.run()
+    if not server.started:
+        message = "the service could not start; what is wrong stands above"
+        raise StoreError(message)
+
+
+class _Server(uvicorn.Server):
+    """Goes down in order: not ready, a pause in which balancers turn away, then no new requests."""
+
+    def __init__(self, config: uvicorn.Config, app: Any, drain: float) -> None:
+        super().__init__(config)
+        self._inbox = app.inbox
+        self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Ours in the place of uvicorn's own handling."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """The first signal drains, the second one ends at once."""
+        if self._draining is not None:
+            self.should_exit = self.force_exit = True
+            return
+        self._inbox.is_draining = True
+        _LOG.info("draining", seconds=self._drain)
+        self._draining = asyncio.get_running_loop().create_task(self._go_down())
+
+    async def _go_down(self) -> None:
+        await asyncio.sleep(self._drain)
+        # Those who watch would keep their connections for ever.
+        self._inbox.hub.close()
+        self._inbox.hub.wake()
+        self.should_exit = True
+
+
+def _require_keys(settings: Settings) -> None:
+    if _is_loopback(settings.host):
+        return
+    database = Database(settings.database)
+    try:
+        database.migrate()
+        if any(not key.is_revoked for key in list_keys(database)):
+            return
+    finally:
+        database.close()
+    message = (
+        f"{settings.host} can be reached from other machines, and no key was made; make one with "
+        "`replyrank keys create --scope ...`, or listen on 127.0.0.1"
+    )
+    raise UsageError(message)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        try:
+            found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        except OSError:
+            return False
+        return all(ipaddress.ip_address(address).is_loopback for address in found)

@@ -1,0 +1,191 @@
+"""The program that corrects a model: it begins with the one in use and learns a team's own labels.
+
+    folds     models that are each blind to a part of the team's posts say what the labels are worth
+    final     the model that may be promoted, of all of them
+    release   export, int8, checks, artefact folder
+
+A few hundred posts would soon be learnt by heart and all else forgotten. So every model reads posts
+written for the project as well, and of every post it is told, beside the label, what the model that
+it began with says (learning without forgetting: Li & Hoiem 2016, arXiv 1606.09282). Calibration,
+priors and thresholds stay those of that model, since a few posts of one brand decide none of them;
+whether they still hold is for the gate to say.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from replyrank.data.cleaning import CLEANING_VERSION
+from replyrank.models.encoder import TriageModel
+from replyrank.models.held_out import HeldOut, has_held_out, load_held_out
+from replyrank.models.parity import Check, OnnxGraph, by_length, require
+from replyrank.models.scorer import Logits
+from replyrank.training import oof
+from replyrank.training.card import correction_papers
+from replyrank.training.config import CorrectionConfig
+from replyrank.training.corrector import Corrector
+from replyrank.training.distillation import StudentStage
+from replyrank.training.export_quality import unseen_checks
+from replyrank.training.held_out_posts import held_out_posts
+from replyrank.training.material import Material
+from replyrank.training.oof import FoldLogits, fold_figures
+from replyrank.training.plan import Plan, PlannedStage, rows_per_second
+from replyrank.training.release import (
+    GATE_TEXTS,
+    RANGE_TEXTS,
+    FittedModel,
+    Quantised,
+    gate_checks,
+    quantise_model,
+    write_artefact,
+)
+from replyrank.training.rows import TrainingRows
+from replyrank.training.work_folder import WorkFolder
+
+_FINAL: Final = "final"
+
+
+class CorrectionRun:
+    """One run of the program.
+
+    Args:
+        config: of the run.
+        material: the team's posts, and what stands beside them.
+        work: folder for what can be resumed.
+
+    Raises:
+        ModelNotFoundError: if there is no model to begin with.
+    """
+
+    def __init__(self, config: CorrectionConfig, material: Material, work: Path) -> None:
+        self.config = config
+        self.material = material
+        self.work = work
+        self._corrector = Corrector(config.start, config.encoder)
+        self._start = self._corrector.start
+        self._folder = WorkFolder(work, self._facts)
+
+    def plan(self) -> Plan:
+        """Count the rows of every model and time a few updates.
+
+        Raises:
+            UsageError: if the work folder holds the results of something else, or the model to
+                begin with cannot be trained further.
+        """
+        self._folder.check()
+        everything = self.material.all_training()
+        speed = rows_per_second(self._stage(self._corrector.begun(), everything))
+        parts = {
+            self._fold_name(fold): len(self.material.fold_training(fold))
+            for fold in self.config.folds_run
+        }
+        return Plan(
+            tuple(
+                PlannedStage(
+                    name, round(rows * self.config.stage.epochs), speed, self._folder.has(name)
+                )
+                for name, rows in {**parts, _FINAL: len(everything)}.items()
+            )
+        )
+
+    def run(self, out: Path, name: str) -> Path:
+        """All steps; returns the artefact's folder."""
+        self._folder.claim()
+        judge = self._corrector.judge
+        rows = np.concatenate([self.material.fold_rows(fold) for fold in self.config.folds_run])
+        posts = self.material.posts.take(rows)
+        after = judge(self._out_of_fold())
+        before = judge(self._corrector.said(posts.texts))
+        own = held_out_posts(posts, self.material.companies[rows], after.need, after.p_sentiment)
+        figures = fold_figures(posts, before), fold_figures(posts, after)
+        model = self._model(_FINAL, self.material.all_training())
+        graphs = self._quantise(model)
+        compared = self._corrector.tokens(self._measured()[1])
+        checks = [*gate_checks(model, graphs, compared), *self._labelled(graphs)]
+        require(checks)
+        config = self._start.config.model_copy(update={"name": name})
+        papers = correction_papers(
+            name,
+            self.config,
+            self._start,
+            self.material,
+            figures=figures,
+            checks=checks,
+            known=self._known(),
+        )
+        fitted = FittedModel(config, figures[1], self._with_those_of_start(own))
+        return write_artefact(graphs, self._corrector.tokenizer, fitted, papers, out / name)
+
+    def _stage(self, model: TriageModel, rows: TrainingRows) -> StudentStage:
+        return self._corrector.stage(model, rows, self.config.stage, self.config.seed)
+
+    def _model(self, name: str, rows: TrainingRows) -> TriageModel:
+        model = self._corrector.begun()
+        return self._folder.finished(name, model, lambda: self._stage(model, rows))
+
+    def _out_of_fold(self) -> Logits:
+        """What is said of the posts, fold by fold, each by the model blind to it."""
+        parts = list[Logits]()
+        for fold in self.config.folds_run:
+            model = self._model(self._fold_name(fold), self.material.fold_training(fold))
+            texts = self.material.posts.take(self.material.fold_rows(fold)).texts
+            parts.append(self._corrector.said_by(model, texts))
+        return Logits(
+            np.concatenate([part.need for part in parts]),
+            np.concatenate([part.sentiment for part in parts]),
+        )
+
+    def _fold_name(self, fold: int) -> str:
+        return f"fold-{fold + 1}"
+
+    def _measured(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Texts on which activations are measured, and others on which graphs are compared."""
+        texts = self.material.all_training().texts
+        order = np.random.default_rng(self.config.seed).permutation(len(texts)).tolist()
+        cut = min(RANGE_TEXTS, len(texts) // 2)
+        ranges, compared = order[:cut], order[cut:][:GATE_TEXTS]
+        return tuple(texts[row] for row in ranges), tuple(texts[row] for row in compared)
+
+    def _quantise(self, model: TriageModel) -> Quantised:
+        return quantise_model(model, self._corrector.tokens(self._measured()[0]), self.work, _FINAL)
+
+    def _labelled(self, graphs: Quantised) -> list[Check]:
+        """What quantisation costs on the team's posts."""
+        tokens = self._corrector.tokens(self.material.posts.texts)
+        batches = by_length(tokens, 16)
+        full, small = (
+            oof.Logits(*OnnxGraph(graph).logits(tokens, batches))
+            for graph in (graphs.fp32, graphs.int8)
+        )
+        whole = FoldLogits(np.arange(len(tokens)), full, small)
+        return unseen_checks([whole], self.material.posts, self.config.seed)
+
+    def _known(self) -> int:
+        """How many of the posts trained the model that it begins with, as far as that tells."""
+        if not has_held_out(self._start):
+            return 0
+        places = load_held_out(self._start).places(self.material.posts.texts)
+        return sum(place is not None for place in places)
+
+    def _with_those_of_start(self, own: HeldOut) -> HeldOut:
+        """What the model it begins with says of its own held-out posts, and these."""
+        if not has_held_out(self._start):
+            return own
+        others = load_held_out(self._start)
+        if others.rules != own.rules:
+            return own
+        others = others.take(np.flatnonzero(~np.isin(others.key, own.key)))
+        first = int(others.company.max(initial=-1)) + 1
+        company = np.where(own.company < 0, own.company, own.company + first)
+        return others.joined(replace(own, company=company))
+
+    def _facts(self) -> dict[str, object]:
+        """All that decides what the work folder holds."""
+        return {
+            "config": self.config.model_dump(mode="json", exclude={"name", "start"}),
+            "start": self._start.manifest_sha256,
+            "rows": self.material.fingerprint(),
+            "cleaning": CLEANING_VERSION,
+        }
