@@ -124,7 +124,7 @@ def rank(
 
 
 def guarded_order(
-    order: npt.NDArray[np.intp], ages: FloatArray, guard: Guard
+    order: npt.NDArray[np.intp], ages: FloatArray, guard: Guard, places: int | None = None
 ) -> list[tuple[int, bool]]:
     """The order with one of so many places given to the oldest item beyond the limit.
 
@@ -132,18 +132,18 @@ def guarded_order(
         order: (n,), items by falling index.
         ages: (n,), open minutes; items themselves are numbered by arrival.
         guard: how many places, which limit.
+        places: how many are wanted; None: all.
 
     Returns:
-        n items, each with whether the guard moved it to its place.
+        the first items, each with whether the guard moved it to its place.
     """
     natural = order.tolist()
-    oldest = [
-        row for row in range(len(natural)) if ages[row] > guard.limit_hours * _MINUTES_PER_HOUR
-    ]
+    oldest: list[int] = np.flatnonzero(ages > guard.limit_hours * _MINUTES_PER_HOUR).tolist()
+    wanted = len(natural) if places is None else min(places, len(natural))
     placed = [False] * len(natural)
     result: list[tuple[int, bool]] = []
     next_natural = next_oldest = 0
-    while len(result) < len(natural):
+    while len(result) < wanted:
         while placed[natural[next_natural]]:
             next_natural += 1
         row, guarded = natural[next_natural], False

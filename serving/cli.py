@@ -19,6 +19,7 @@ from replyrank.serving.commands.model import app as model
 from replyrank.serving.commands.promote import promote, pull, rollback
 from replyrank.serving.commands.queue import app as queue
 from replyrank.serving.commands.rank import rank
+from replyrank.serving.commands.replay import replay
 from replyrank.serving.commands.score import score
 from replyrank.serving.commands.serve import serve
 from replyrank.serving.commands.simulate import simulate
@@ -44,6 +45,7 @@ app.command("promote")(promote)
 app.command("rollback")(rollback)
 app.command("pull")(pull)
 app.command("serve")(serve)
+app.command("replay")(replay)
 app.add_typer(data, name="data")
 app.add_typer(model, name="model")
 app.add_typer(queue, name="queue")

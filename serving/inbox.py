@@ -48,6 +48,8 @@ _HOUR: Final = 3_600.0
 _DAY_MS: Final = 86_400_000
 #: another try where the database did not answer
 _PAUSE: Final = 1.0
+#: seconds that scoring leaves to those who hand messages in, after each batch
+_POLITE: Final = 0.1
 
 
 class Inbox:
@@ -80,6 +82,7 @@ class Inbox:
         self._fresh = asyncio.Event()
         self._came = 0
         self._is_behind = False
+        self._last_ingest = 0.0
         self._seen_event = 0
         self._leads: Connection | None = None
 
@@ -137,19 +140,21 @@ class Inbox:
             return f"database: {error.orig}"
         return None
 
-    async def score(self, texts: Sequence[str], seconds: float) -> ScoreBatch:
-        """Scores of texts that are not kept; cancel the call to drop them."""
+    def score(self, texts: Sequence[str], seconds: float) -> "asyncio.Future[ScoreBatch]":
+        """Scores of texts that are not kept; cancel the future to drop them."""
         lane = Lane.INTERACTIVE if len(texts) <= CHUNK else Lane.BULK
-        return await self.engine.submit(texts, lane, seconds=seconds)
+        return self.engine.submit(texts, lane, seconds=seconds)
 
     async def ingest(self, messages: Sequence[Inbound], team: str | None) -> Changes:
         """Take messages in; when this returns they are on the disk and in the order."""
         changes = await self._run(self._writes, self.store.ingest, messages, team)
         for one, received in zip(messages, changes.received, strict=True):
             self.metrics.ingested(one.channel, received.receipt)
-        if changes.items:
-            await self._refresh(changes.items)
+        if changes.standings:
+            self.ranker.update(changes.standings, _now())
+            self.hub.wake()
             self._came += len(changes.unscored)
+            self._last_ingest = time.monotonic()
             self._fresh.set()
         return changes
 
@@ -174,10 +179,9 @@ class Inbox:
             some, candidates = candidates[:64], candidates[64:]
             found = await self._run(self._writes, self.store.claim, agent, some, lease_ms)
             if found is not None:
-                await self._refresh({found.item})
-                whole = await self._run(self._reads, self.store.item, found.item)
-                if whole is not None:
-                    return found, whole
+                self.ranker.hold(found[0].item)
+                self.hub.wake()
+                return found
             # Others took them meanwhile: what this process believes of them is old.
             await self._refresh(frozenset(some))
         return None
@@ -206,8 +210,10 @@ class Inbox:
             self._writes, self.store.finish, item, generation, outcome, self.weighing, team
         )
         if done is not None:
-            left = {item} if done.left_over is None else {item, done.left_over}
-            await self._refresh(left)
+            self.ranker.update([], _now(), gone=[item])
+            self.hub.wake()
+            if done.left_over is not None:
+                await self._refresh({done.left_over})
             if outcome is State.ANSWERED:
                 self.metrics.answered(done, self.policy)
         return done
@@ -248,7 +254,8 @@ class Inbox:
         await asyncio.sleep(self.settings.tick)
         start = time.perf_counter()
         await self._run(self._reads, self.ranker.tick, _now())
-        self.metrics.ticked(time.perf_counter() - start, self.ranker.waiting(_now()))
+        seconds = time.perf_counter() - start
+        self.metrics.ticked(seconds, await self._run(self._reads, self.ranker.waiting, _now()))
         if self._leads is None:
             self._leads = await self._run(self._writes, self.database.lead)
         else:
@@ -306,7 +313,11 @@ class Inbox:
         self.metrics.scored(scores)
         said = [_said(one, scores, row, provisional) for row, one in enumerate(some)]
         changed = await self._run(self._writes, self.store.write_said, said, self.weighing)
-        await self._refresh(changed)
+        self.ranker.update(changed, _now())
+        self.hub.wake()
+        if time.monotonic() - self._last_ingest < _POLITE:
+            # Messages are coming in: taking them in goes before scoring them.
+            await asyncio.sleep(_POLITE)
         return not provisional
 
     async def _watch(self) -> None:

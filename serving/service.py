@@ -26,7 +26,7 @@ _LOG: Final = structlog.get_logger("replyrank.service")
 #: connections that wait to be accepted
 _BACKLOG: Final = 2_048
 #: seconds after which a thread that computes lets another one run
-_SWITCH: Final = 0.001
+_SWITCH: Final = 0.0005
 
 
 def load_settings(given: Mapping[str, Any]) -> Settings:

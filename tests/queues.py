@@ -81,9 +81,7 @@ def inbound(
     **fields: Any,
 ) -> Inbound:
     """A message of a brand."""
-    given = Message(
-        text=words, id=number, author=author, brand=brand, channel=channel, **fields
-    )
+    given = Message(text=words, id=number, author=author, brand=brand, channel=channel, **fields)
     return Inbound(given, brand, channel.value, number)
 
 
@@ -135,9 +133,9 @@ def item_of(into: Store, number: int) -> Item:
 
 def held(into: Store, agent: str, *candidates: int, lease_ms: int = 60_000) -> Lease:
     """A lease that is got."""
-    lease = into.claim(agent, candidates, lease_ms)
-    assert lease is not None
-    return lease
+    found = into.claim(agent, candidates, lease_ms)
+    assert found is not None
+    return found[0]
 
 
 def expire(database: Database, number: int) -> None:
@@ -161,5 +159,3 @@ def texts(database: Database) -> list[str]:
 def before(minutes: float) -> datetime:
     """So long ago by the clock of this machine."""
     return datetime.now(UTC) - timedelta(minutes=minutes)
-
-

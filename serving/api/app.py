@@ -10,11 +10,12 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from replyrank.serving.api import learning, queue, scoring, watching
+from replyrank.serving.api import docs, learning, queue, scoring, watching
 from replyrank.serving.api.context import ClientGoneError
 from replyrank.serving.api.guard import App, Guard
 from replyrank.serving.api.problems import ProblemError
@@ -64,6 +65,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
         redirect_slashes=False,
     )
     app.state.inbox = inbox
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     for router in (scoring.router, queue.router, learning.router, watching.router):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _problem)
@@ -73,6 +75,18 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     app.add_exception_handler(ClientGoneError, _gone)
     app.add_exception_handler(Exception, _unexpected)
     return _Service(Guard(app, settings, keys, metrics), inbox)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the bodies that routes read themselves."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        components = document.setdefault("components", {}).setdefault("schemas", {})
+        components.update(docs.COMPONENTS)
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 class _Service:
@@ -106,11 +120,8 @@ async def _invalid(_: Request, error: Exception) -> Response:
     found = [
         {"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
     ][:_SHOWN]
-    first = found[0] if found else {"where": "body", "what": "cannot be read"}
-    broken = any(one["type"] == "json_invalid" for one in error.errors())
-    status = HTTPStatus.BAD_REQUEST if broken else HTTPStatus.UNPROCESSABLE_ENTITY
-    detail = f"{first['where']}: {first['what']}; see /v1/openapi.json"
-    return ProblemError(status, detail, errors=found).response()
+    detail = f"{found[0]['where']}: {found[0]['what']}; see /v1/openapi.json"
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=found).response()
 
 
 async def _http(_: Request, error: Exception) -> Response:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from replyrank.serving.api.guard import PRINCIPAL
@@ -16,9 +18,38 @@ from replyrank.serving.queue.items import Item
 from replyrank.serving.queue.keys import Principal, Scope
 
 Result = TypeVar("Result")
+Body = TypeVar("Body", bound=BaseModel)
 
-#: of a client that has gone: nobody reads it
-_GONE = 499
+_SHOWN: Final = 20
+#: seconds after which a request is watched: most are answered before
+_SOON: Final = 0.02
+
+
+async def read(request: Request, kind: type[Body]) -> Body:
+    """The body, as what a route takes; whatever its content type says.
+
+    Raises:
+        ProblemError: 400 if it is no JSON, 422 if it is something else.
+    """
+    try:
+        raw = json.loads(await request.body(), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        detail = f"the body is no JSON in UTF-8 ({error}); see /v1/openapi.json"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from None
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        found = [
+            {"where": ".".join(map(str, one["loc"])) or "body", "what": one["msg"]}
+            for one in error.errors(include_url=False, include_input=False, include_context=False)
+        ][:_SHOWN]
+        detail = f"{found[0]['where']}: {found[0]['what']}; see /v1/openapi.json"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=found) from None
+
+
+def _no_number(word: str) -> float:
+    message = f"{word} is no number of JSON"
+    raise ValueError(message)
 
 
 class ClientGoneError(Exception):
@@ -70,8 +101,7 @@ def of_team(item: Item | None, number: int, team: str | None) -> Item:
 
 def answer(content: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """JSON as it is: what we make needs no check."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(body.encode("utf-8", "replace"), status.value, media_type="application/json")
+    return Response(to_json(content), status.value, media_type="application/json")
 
 
 def shares_of(inbox: Inbox) -> Sequence[float] | None:
@@ -80,24 +110,26 @@ def shares_of(inbox: Inbox) -> Sequence[float] | None:
     return None if best is None else best.scorer.config.priors.sentiment
 
 
-async def while_connected(request: Request, work: Awaitable[Result]) -> Result:
+async def while_connected(request: Request, work: "asyncio.Future[Result]") -> Result:
     """The result of work, which is cancelled when the client goes.
 
     Raises:
         ClientGoneError: if it went.
     """
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
+        await asyncio.wait([work], timeout=_SOON)
+        if not work.done():
+            gone = asyncio.ensure_future(_disconnected(request))
+            either: list[asyncio.Future[Any]] = [work, gone]
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+        if not work.done():
             raise ClientGoneError
-        return task.result()
+        return work.result()
     finally:
-        gone.cancel()
-        if not task.done():
-            task.cancel()
+        work.cancel()
 
 
 async def _disconnected(request: Request) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from replyrank.data.vocabulary import SCORE_COLUMNS
 
 _WORDS: Final = frozenset(
@@ -26,6 +28,9 @@ def _or_null(kind: str) -> dict[str, Any]:
 _SCORES: Final = _object(
     {name: _or_null("string") if name in _WORDS else {"type": "number"} for name in SCORE_COLUMNS}
 )
+_BRIEF: Final = _object(
+    {name: _SCORES["properties"][name] for name in SCORE_COLUMNS if not name.startswith("p_")}
+)
 _TURN: Final = _object(
     {
         "id": {"type": "string"},
@@ -38,6 +43,9 @@ _TURN: Final = _object(
         "is_copy": {"type": "boolean"},
         "scores": {"anyOf": [_SCORES, {"type": "null"}]},
     }
+)
+_BRIEF_TURN: Final = _object(
+    _TURN["properties"] | {"scores": {"anyOf": [_BRIEF, {"type": "null"}]}}
 )
 _FACTS: Final = {
     "item": {"type": "integer"},
@@ -73,7 +81,7 @@ _PLACE: Final = _object(
         "reason": {"type": "string"},
         "classes": {"type": "object", "additionalProperties": {"type": "number"}},
         "messages": {"type": "integer"},
-        "latest": {"anyOf": [_TURN, {"type": "null"}]},
+        "latest": {"anyOf": [_BRIEF_TURN, {"type": "null"}]},
     }
 )
 _RECEIVED: Final = _object(
@@ -121,6 +129,22 @@ def _ok(schema: dict[str, Any], what: str, *more: int) -> Responses:
 
 def _array(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": schema}
+
+
+#: of the bodies, by name, for the document's components
+COMPONENTS: Final[dict[str, dict[str, Any]]] = {}
+_REFERENCE: Final = "#/components/schemas/{model}"
+
+
+def body(kind: type[BaseModel]) -> dict[str, Any]:
+    """The request body of a route that reads it itself."""
+    schema = kind.model_json_schema(ref_template=_REFERENCE)
+    COMPONENTS.update(schema.pop("$defs", {}))
+    COMPONENTS[kind.__name__] = schema
+    reference = {"$ref": _REFERENCE.format(model=kind.__name__)}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
+    }
 
 
 SCORE: Final = _ok(

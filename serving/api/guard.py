@@ -32,6 +32,9 @@ PRINCIPAL: Final = "principal"
 _LOG: Final = structlog.get_logger("replyrank.request")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DEPTH: Final = 20
+#: what failed or took so many seconds is logged; the rest is counted
+_FAILED: Final = 500
+_SLOW: Final = 1.0
 #: pieces in which a body may come: many tiny ones cost more than their bytes
 _PIECES: Final = 4_096
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -150,7 +153,6 @@ class _Request:
         given = self.header(b"x-request-id")
         is_fit = given is not None and _REQUEST_ID.fullmatch(given)
         self.id = given if given is not None and is_fit else uuid.uuid4().hex
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=self.id)
 
     def header(self, name: bytes) -> str | None:
@@ -174,8 +176,11 @@ class _Request:
             route = self._scope["path"]
         self._metrics.requests.labels(route, str(self._status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        if route not in OPEN and _LOG.is_enabled_for(10):
-            _LOG.debug("request", route=route, status=self._status, ms=round(1_000 * seconds, 2))
+        if self._status >= _FAILED or seconds > _SLOW:
+            _LOG.info(
+                "request", request_id=self.id, route=route, status=self._status,
+                ms=round(1_000 * seconds, 1),
+            )  # fmt: skip
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

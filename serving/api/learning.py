@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from replyrank.serving.api import docs
-from replyrank.serving.api.context import admit, answer, inbox_of
+from replyrank.serving.api.context import admit, answer, inbox_of, read
 from replyrank.serving.api.problems import not_found
 from replyrank.serving.api.schemas import Correction
 from replyrank.serving.queue.keys import Scope
@@ -18,11 +18,12 @@ router = APIRouter(prefix="/v1/corrections", tags=["corrections"])
 _FAR = 2**63 - 1
 
 
-@router.post("", responses=docs.CORRECT)
-async def correct(request: Request, body: Correction) -> Response:
+@router.post("", responses=docs.CORRECT, openapi_extra=docs.body(Correction))
+async def correct(request: Request) -> Response:
     """Say what a message really is: its item ranks by that at once, and training learns of it."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.AGENT)
+    body = await read(request, Correction)
     labelling = Labelling(
         brand=body.brand,
         channel=body.channel.value,

@@ -14,12 +14,13 @@ from replyrank.serving.api.context import (
     answer,
     inbox_of,
     of_team,
+    read,
     shares_of,
     team_of,
 )
 from replyrank.serving.api.problems import bad_request, lease_lost
 from replyrank.serving.api.schemas import Claim, Finish, Hold, InboundMessage, MessageBatch, Name
-from replyrank.serving.api.views import item_view, place_view
+from replyrank.serving.api.views import item_view, place_views
 from replyrank.serving.inbox import Inbox
 from replyrank.serving.queue.inbound import Inbound
 from replyrank.serving.queue.items import Receipt, Received
@@ -37,11 +38,12 @@ _FAR = 1_000_000
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 
 
-@router.post("/messages", responses=docs.INGEST)
-async def ingest(request: Request, body: InboundMessage) -> Response:
+@router.post("/messages", responses=docs.INGEST, openapi_extra=docs.body(InboundMessage))
+async def ingest(request: Request) -> Response:
     """Take one message in: it is on the disk when the answer comes. Send it again if none comes."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.INGEST)
+    body = await read(request, InboundMessage)
     if problem := _too_long(body, inbox):
         raise bad_request(problem)
     changes = await inbox.ingest([body.inbound()], principal.team)
@@ -50,23 +52,24 @@ async def ingest(request: Request, body: InboundMessage) -> Response:
     return answer(_received(received), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
-@router.post("/messages/batch", responses=docs.INGEST_BATCH)
-async def ingest_batch(request: Request, body: MessageBatch) -> Response:
+@router.post("/messages/batch", responses=docs.INGEST_BATCH, openapi_extra=docs.body(MessageBatch))
+async def ingest_batch(request: Request) -> Response:
     """Take many in at once; one that is wrong is told, and the others are taken."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.INGEST)
+    body = await read(request, MessageBatch)
     if len(body.messages) > MOST_MESSAGES:
         detail = f"{len(body.messages)} messages, at most {MOST_MESSAGES} are taken at once; "
         raise bad_request(detail + "send smaller batches")
     good: list[Inbound] = []
     results: list[dict[str, Any] | None] = []
     for raw in body.messages:
-        read = _read(raw, inbox)
-        if isinstance(read, Inbound):
-            good.append(read)
+        one = _read_one(raw, inbox)
+        if isinstance(one, Inbound):
+            good.append(one)
             results.append(None)
         else:
-            results.append(read)
+            results.append(one)
     changes = await inbox.ingest(good, principal.team) if good else None
     taken = iter(changes.received if changes is not None else ())
     told = [_received(next(taken)) if one is None else one for one in results]
@@ -94,23 +97,23 @@ async def queue(
         raise bad_request(detail)
     wanted = Filter(team_of(principal, team), brand, channel, intent, state)
     places, total, now = await inbox.queue(wanted, limit, offset, agent)
-    shares = shares_of(inbox)
     return answer(
         {
             "now": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "policy": inbox.policy.name,
             "policy_fingerprint": inbox.policy.fingerprint,
             "total": total,
-            "items": [place_view(place, item, shares) for place, item in places],
+            "items": place_views(places, shares_of(inbox)),
         }
     )
 
 
-@router.post("/queue/claim", responses=docs.CLAIM)
-async def claim(request: Request, body: Claim) -> Response:
+@router.post("/queue/claim", responses=docs.CLAIM, openapi_extra=docs.body(Claim))
+async def claim(request: Request) -> Response:
     """Hold the item to answer next, for a time; nobody else gets it meanwhile."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.AGENT)
+    body = await read(request, Claim)
     team = team_of(principal, body.team)
     if body.item is not None:
         of_team(await inbox.read(inbox.store.item, body.item), body.item, team)
@@ -123,11 +126,12 @@ async def claim(request: Request, body: Claim) -> Response:
     return answer(item_view(item, shares_of(inbox)))
 
 
-@router.post("/items/{item}/renew", responses=docs.RENEW)
-async def renew(request: Request, item: Number, body: Hold) -> Response:
+@router.post("/items/{item}/renew", responses=docs.RENEW, openapi_extra=docs.body(Hold))
+async def renew(request: Request, item: Number) -> Response:
     """Hold an item for longer; what came in meanwhile comes with the answer."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.AGENT)
+    body = await read(request, Hold)
     lease = body.lease_seconds or inbox.settings.lease
     found = await inbox.renew(item, body.generation, lease, principal.team)
     whole = None if found is None else await inbox.read(inbox.store.item, item)
@@ -137,21 +141,25 @@ async def renew(request: Request, item: Number, body: Hold) -> Response:
     return answer({name: view[name] for name in ("item", "generation", "lease_until", "turns")})
 
 
-@router.post("/items/{item}/release", responses=docs.RELEASE, status_code=204)
-async def release(request: Request, item: Number, body: Hold) -> Response:
+@router.post(
+    "/items/{item}/release", responses=docs.RELEASE, openapi_extra=docs.body(Hold), status_code=204
+)
+async def release(request: Request, item: Number) -> Response:
     """Give an item back unanswered."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.AGENT)
+    body = await read(request, Hold)
     if not await inbox.release(item, body.generation, principal.team):
         raise lease_lost(item, body.generation)
     return Response(status_code=HTTPStatus.NO_CONTENT.value)
 
 
-@router.post("/items/{item}/finish", responses=docs.FINISH)
-async def finish(request: Request, item: Number, body: Finish) -> Response:
+@router.post("/items/{item}/finish", responses=docs.FINISH, openapi_extra=docs.body(Finish))
+async def finish(request: Request, item: Number) -> Response:
     """Say that an item is answered, or needs no answer."""
     inbox = inbox_of(request)
     principal = admit(request, Scope.AGENT)
+    body = await read(request, Finish)
     done = await inbox.finish(item, body.generation, State(body.outcome), principal.team)
     if done is None:
         raise lease_lost(item, body.generation)
@@ -167,7 +175,7 @@ async def one_item(request: Request, item: Number) -> Response:
     return answer(item_view(of_team(found, item, principal.team), shares_of(inbox)))
 
 
-def _read(raw: object, inbox: Inbox) -> Inbound | dict[str, Any]:
+def _read_one(raw: object, inbox: Inbox) -> Inbound | dict[str, Any]:
     """A message of a batch, or what is wrong with it."""
     try:
         message = InboundMessage.model_validate(raw)

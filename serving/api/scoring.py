@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from replyrank.serving.api import docs
-from replyrank.serving.api.context import admit, answer, inbox_of, while_connected
+from replyrank.serving.api.context import admit, answer, inbox_of, read, while_connected
 from replyrank.serving.api.problems import ProblemError, bad_request
 from replyrank.serving.api.schemas import ScoreRequest
 from replyrank.serving.api.views import score_rows
@@ -21,11 +21,12 @@ router = APIRouter(prefix="/v1", tags=["scoring"])
 _TIMEOUT = "x-request-timeout-ms"
 
 
-@router.post("/score", responses=docs.SCORE)
-async def score(request: Request, body: ScoreRequest) -> Response:
+@router.post("/score", responses=docs.SCORE, openapi_extra=docs.body(ScoreRequest))
+async def score(request: Request) -> Response:
     """Intent, urgency and sentiment of each text, with the names of the flat files' columns."""
     inbox = inbox_of(request)
     admit(request, Scope.SCORE)
+    body = await read(request, ScoreRequest)
     _check_texts(body.texts, inbox)
     seconds = _seconds(request, inbox)
     if inbox.is_draining:

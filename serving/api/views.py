@@ -6,12 +6,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from replyrank.data.vocabulary import Review
+from replyrank.data.vocabulary import SCORE_COLUMNS, Review
 from replyrank.models.scores import EVEN_SHARES, ScoreBatch
 from replyrank.pipeline.classes import POLICY_CLASSES
 from replyrank.pipeline.score_columns import score_columns
 from replyrank.serving.queue.items import Event, Item, Turn
 from replyrank.serving.queue.ranker import Place
+
+#: what a list says of a message
+BRIEF: Final = tuple(name for name in SCORE_COLUMNS if not name.startswith("p_"))
 
 _DECIMALS: Final = 6
 
@@ -23,9 +26,17 @@ def score_rows(scores: ScoreBatch) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def place_view(place: Place, item: Item, shares: Sequence[float] | None) -> dict[str, Any]:
-    """One place of the queue: why it stands there, and the message to answer."""
-    latest = next((turn for turn in reversed(item.turns) if not turn.is_copy), None)
+def place_views(
+    places: Sequence[tuple[Place, Item]], shares: Sequence[float] | None
+) -> list[dict[str, Any]]:
+    """Places of the queue: why each stands there, and the message to answer."""
+    latest = {turn.seq: item.id for _, item in places for turn in item.turns}
+    views = turn_views([turn for _, item in places for turn in item.turns], shares, brief=True)
+    shown = dict(zip(latest.values(), views, strict=True))
+    return [_place(place, item, shown.get(item.id)) for place, item in places]
+
+
+def _place(place: Place, item: Item, latest: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "rank": place.rank,
         "item": place.item,
@@ -39,8 +50,8 @@ def place_view(place: Place, item: Item, shares: Sequence[float] | None) -> dict
             for name, p in zip(POLICY_CLASSES, place.posterior, strict=True)
         },
         **_facts(item),
-        "messages": sum(not turn.is_copy for turn in item.turns),
-        "latest": None if latest is None else turn_view(latest, shares),
+        "messages": item.messages,
+        "latest": latest,
     }
 
 
@@ -52,23 +63,33 @@ def item_view(item: Item, shares: Sequence[float] | None) -> dict[str, Any]:
         "generation": item.generation,
         "lease_until": _moment(item.lease_until),
         "finished_at": _moment(item.finished_at),
-        "turns": [turn_view(turn, shares) for turn in item.turns],
+        "turns": turn_views(item.turns, shares),
     }
 
 
-def turn_view(turn: Turn, shares: Sequence[float] | None) -> dict[str, Any]:
-    """One message, with its scores once it has any."""
-    return {
-        "id": turn.external_id,
-        "channel": turn.channel,
-        "visibility": "public" if turn.is_public else "private",
-        "author": turn.author,
-        "text": turn.text,
-        "created_at": _moment(turn.created_at),
-        "received_at": _moment(turn.received_at),
-        "is_copy": turn.is_copy,
-        "scores": _scores(turn, shares),
-    }
+def turn_views(
+    turns: Sequence[Turn], shares: Sequence[float] | None, *, brief: bool = False
+) -> list[dict[str, Any]]:
+    """Messages, each with its scores once it has any; in brief without the single probabilities."""
+    scored = [turn for turn in turns if turn.need is not None and turn.sentiment is not None]
+    found = _scores(scored, shares)
+    if brief:
+        found = [{name: row[name] for name in BRIEF} for row in found]
+    rows = dict(zip((turn.seq for turn in scored), found, strict=True))
+    return [
+        {
+            "id": turn.external_id,
+            "channel": turn.channel,
+            "visibility": "public" if turn.is_public else "private",
+            "author": turn.author,
+            "text": turn.text,
+            "created_at": _moment(turn.created_at),
+            "received_at": _moment(turn.received_at),
+            "is_copy": turn.is_copy,
+            "scores": rows.get(turn.seq),
+        }
+        for turn in turns
+    ]
 
 
 def event_view(event: Event) -> dict[str, Any]:
@@ -105,28 +126,30 @@ def _notes(item: Item) -> list[str]:
         notes.append("a private case that its author took to the public")
     if item.copies:
         notes.append(f"{item.copies} more say the same")
-    reviews = sorted({turn.review for turn in item.turns if turn.review})
-    if reviews:
-        notes.append(f"labels to review: {', '.join(reviews)}")
+    if item.review:
+        notes.append(f"labels to review: {item.review}")
     if any(turn.need is None for turn in item.turns):
-        notes.append("not all of it is scored yet")
+        notes.append("what it says last is not scored yet")
     return notes
 
 
-def _scores(turn: Turn, shares: Sequence[float] | None) -> dict[str, Any] | None:
-    if turn.need is None or turn.sentiment is None:
-        return None
-    need = turn.need.astype(np.float64)[None]
-    sentiment = turn.sentiment.astype(np.float64)[None]
+def _scores(turns: Sequence[Turn], shares: Sequence[float] | None) -> list[dict[str, Any]]:
+    """Of turns that are scored, each under the name of its own model."""
+    if not turns:
+        return []
+    need = np.stack([turn.need for turn in turns if turn.need is not None]).astype(np.float64)
+    sentiment = np.stack([turn.sentiment for turn in turns if turn.sentiment is not None])
+    mood = sentiment.astype(np.float64)
     batch = ScoreBatch(
-        need / need.sum(),
-        sentiment / sentiment.sum(),
-        (turn.language,),
-        (None if turn.review is None else Review(turn.review),),
-        turn.model or "",
+        need / need.sum(axis=1, keepdims=True),
+        mood / mood.sum(axis=1, keepdims=True),
+        tuple(turn.language for turn in turns),
+        tuple(None if turn.review is None else Review(turn.review) for turn in turns),
+        "",
         tuple(shares or EVEN_SHARES),
     )
-    return score_rows(batch)[0]
+    rows = score_rows(batch)
+    return [row | {"model": turn.model} for row, turn in zip(rows, turns, strict=True)]
 
 
 def _moment(milliseconds: int | None) -> str | None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import zlib
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from replyrank.data.messages import Message
-from replyrank.data.near_copies import normalise, shingles
+from replyrank.data.near_copies import SHINGLE, normalise
 from replyrank.data.vocabulary import Visibility
 from replyrank.pipeline.policy import Policy
 from replyrank.pipeline.threads import ties
@@ -24,7 +23,8 @@ _DIGITS: Final = 32
 _LEAST_LETTERS: Final = 25
 _BANDS: Final = 4
 _ROWS: Final = 3
-_PRIME: Final = (1 << 31) - 1
+#: products of two numbers below it fit into 64 bits
+_PRIME: Final = np.uint64((1 << 31) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ def keys_of(inbound: Inbound, policy: Policy) -> Keys:
 
 
 def _digest(key: Hashable) -> str:
-    return hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return _hash(repr(key).encode("utf-8", "surrogatepass"))
+
+
+def _hash(raw: bytes) -> str:
+    return hashlib.blake2b(raw, digest_size=_DIGITS // 2).hexdigest()
 
 
 def _copy_keys(brand: str, text: str) -> tuple[str, ...]:
@@ -84,15 +88,18 @@ def _copy_keys(brand: str, text: str) -> tuple[str, ...]:
     Two texts of which nine in ten shingles agree share a band with probability 0.995, two of
     seven in ten with 0.8; what shares none is no copy for us.
     """
-    if len(normalise(text)) < _LEAST_LETTERS:
+    letters = normalise(text)
+    if len(letters) < _LEAST_LETTERS:
         return ()
-    hashes = np.array(
-        [zlib.crc32(one.encode("utf-8", "replace")) for one in shingles(text)], dtype=np.uint64
-    )
+    codes = np.frombuffer(letters.encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
+    windows = np.lib.stride_tricks.sliding_window_view(codes, SHINGLE)
+    shingles = (windows * _powers()).sum(axis=1, dtype=np.uint64) % _PRIME
     factors, offsets = _permutations()
-    least = ((hashes[:, None] * factors + offsets) % _PRIME).min(axis=0)
+    least = ((shingles[:, None] * factors + offsets) % _PRIME).min(axis=0).tobytes()
+    size = len(least) // _BANDS
+    start = f"copy {brand} ".encode()
     return tuple(
-        _digest(("copy", brand, band, tuple(least[band * _ROWS : (band + 1) * _ROWS].tolist())))
+        _hash(start + bytes([band]) + least[band * size : (band + 1) * size])
         for band in range(_BANDS)
     )
 
@@ -100,5 +107,11 @@ def _copy_keys(brand: str, text: str) -> tuple[str, ...]:
 @cache
 def _permutations() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Factors and offsets of the hash functions: the same in every process and version."""
-    drawn = np.random.default_rng(0).integers(1, _PRIME, (2, _BANDS * _ROWS)).astype(np.uint64)
+    drawn = np.random.default_rng(0).integers(1, int(_PRIME), (2, _BANDS * _ROWS)).astype(np.uint64)
     return drawn[0], drawn[1]
+
+
+@cache
+def _powers() -> npt.NDArray[np.uint64]:
+    """By which the letters of a shingle are multiplied, so that their order counts."""
+    return np.array([31**power for power in range(SHINGLE)], dtype=np.uint64)

@@ -129,6 +129,9 @@ class Item:
     lease_until: int | None
     finished_at: int | None
     model: str | None
+    review: str | None
+    messages: int
+    #: all of them, or the latest that is no copy
     turns: tuple[Turn, ...] = ()
 
 
@@ -162,6 +165,7 @@ class Changes:
     """What a transaction did."""
 
     received: Sequence[Received] = ()
+    #: messages that no model has scored yet
     unscored: Sequence[Unscored] = ()
-    #: items whose standing is to be read again
-    items: frozenset[int] = frozenset()
+    #: the items that changed, as they stand now
+    standings: Sequence[Standing] = ()

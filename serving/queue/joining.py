@@ -16,7 +16,7 @@ from replyrank.data.vocabulary import Visibility
 from replyrank.pipeline.policy import Policy
 from replyrank.serving.queue.inbound import Inbound, Keys, keys_of
 from replyrank.serving.queue.schema import OPEN, EventKind, State, item, item_key, message
-from replyrank.serving.queue.statements import upsert_keys
+from replyrank.serving.queue.statements import reserve, upsert_keys
 
 _HOUR: int = 3_600_000
 #: a message that claims to be older is a mistake of its source
@@ -42,6 +42,7 @@ class Draft:
     messages: int = 0
     copies: int = 0
     reach: int = 0
+    latest: int = 0
     preferred_agent: str | None = None
     changed: bool = False
     #: another draft that took this one in
@@ -67,6 +68,7 @@ class _Key:
 class Placed:
     """A message and where it went."""
 
+    seq: int
     inbound: Inbound
     draft: Draft
     arrived_at: int
@@ -96,21 +98,27 @@ class Joining:
     _new: list[Draft] = field(default_factory=list)
     _merged: list[Draft] = field(default_factory=list)
 
-    def join(self, messages: Sequence[Inbound]) -> None:
-        """Give every message its item, in order."""
+    def join(self, messages: Sequence[Inbound], seqs: Sequence[int]) -> None:
+        """Give every message its item, in order.
+
+        Args:
+            messages: new ones.
+            seqs: the number of each.
+        """
         keyed = [(inbound, keys_of(inbound, self.policy)) for inbound in messages]
         self._load({key for _, keys in keyed for key in keys.all})
-        for inbound, keys in keyed:
-            self._place(inbound, keys)
+        for seq, (inbound, keys) in zip(seqs, keyed, strict=True):
+            self._place(seq, inbound, keys)
 
     def write(self) -> frozenset[int]:
         """Write items and keys; returns the items that changed. Messages are the caller's."""
         if self._new:
             values = [_values(draft) for draft in self._new]
-            statement = insert(item).returning(item.c.id, sort_by_parameter_order=True)
-            ids = self.connection.execute(statement, values).scalars().all()
+            ids = reserve(self.connection, item, len(values))
             for draft, number in zip(self._new, ids, strict=True):
                 draft.id = number
+            rows = [{"id": number, **one} for number, one in zip(ids, values, strict=True)]
+            self.connection.execute(insert(item), rows)
         old = [draft for draft in self._drafts.values() if draft.changed]
         if old:
             changing = update(item).where(item.c.id == bindparam("_id"))
@@ -160,7 +168,7 @@ class Joining:
             else:
                 self._keys[row["key"]] = _Key(None, row["last_at"], row["owner"])
 
-    def _place(self, inbound: Inbound, keys: Keys) -> None:
+    def _place(self, seq: int, inbound: Inbound, keys: Keys) -> None:
         given = inbound.message
         visibility = self.policy.visibility(given.channel, given.visibility)
         is_public = visibility is Visibility.PUBLIC
@@ -193,10 +201,11 @@ class Joining:
             draft.copies += 1
         else:
             draft.messages += 1
+            draft.latest = max(draft.latest, seq)
             # Whoever only passes on what another wrote may yet have a matter of his own.
             self._tie(draft, keys, arrived, is_new=happened is EventKind.CREATED)
         self.placed.append(
-            Placed(inbound, draft, arrived, is_public, happened is EventKind.COPY, happened)
+            Placed(seq, inbound, draft, arrived, is_public, happened is EventKind.COPY, happened)
         )
 
     def _grow(
@@ -246,6 +255,7 @@ class Joining:
             )  # fmt: skip
             kept.last_at = max(kept.last_at, other.last_at)
             kept.messages += other.messages
+            kept.latest = max(kept.latest, other.latest)
             kept.copies += other.copies
             other.merged_into, other.changed = kept, True
             if other.id is None:
@@ -294,6 +304,7 @@ def _draft(row: Mapping[Any, Any]) -> Draft:
         messages=row["messages"],
         copies=row["copies"],
         reach=row["reach"],
+        latest=row["latest"],
         preferred_agent=row["preferred_agent"],
     )
 
@@ -303,7 +314,7 @@ def _values(draft: Draft) -> dict[str, object]:
         name: getattr(draft, name)
         for name in (
             *("age_from", "last_at", "is_public", "went_public", "messages", "copies", "reach"),
-            *("target", "preferred_agent", "state"),
+            *("target", "preferred_agent", "state", "latest"),
         )
     }
     if draft.id is None:

@@ -146,6 +146,7 @@ def _without(connection: Connection, items: set[int], now: int) -> int:
                 message.c.item,
                 func.count().label("count"),
                 func.min(message.c.arrived_at).label("first"),
+                func.max(message.c.seq).label("latest"),
             )
             .where(message.c.item.in_(items))
             .group_by(message.c.item)
@@ -158,7 +159,7 @@ def _without(connection: Connection, items: set[int], now: int) -> int:
         connection.execute(
             update(item)
             .where(item.c.id == number)
-            .values(messages=row.count, age_from=row.first, preferred_agent=None)
+            .values(messages=row.count, age_from=row.first, latest=row.latest, preferred_agent=None)
         )
         # No later message of that author may be tied to what others wrote.
         connection.execute(delete(item_key).where(item_key.c.item == number))

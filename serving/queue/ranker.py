@@ -35,6 +35,8 @@ POOL: Final = 256
 #: how much more an item counts for the agent who answered this customer before
 _PREFERRED: Final = 1.25
 _FIRST_ROOM: Final = 1024
+#: items whose index is computed while others wait
+_PART: Final = 8_192
 _NONE: Final = -1
 
 
@@ -95,6 +97,11 @@ class Ranker:
         self._words = {name: _Words() for name in ("team", "brand", "channel", "intent", "agent")}
         self._count = 0
         self._pulls = 0
+        #: items among which the first places are, as of the last tick, and those changed since
+        self._pool: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._since: dict[int, None] = {}
+        #: those that changed before the pool was last begun, until it is ready
+        self._before: dict[int, None] = {}
         self._make_room(_FIRST_ROOM)
 
     def __len__(self) -> int:
@@ -106,26 +113,45 @@ class Ranker:
     ) -> None:
         """Take in items that are new or changed; those not open any more, or ``gone``, go."""
         with self._lock:
-            kept: list[int] = []
             for one in standings:
                 if one.state in OPEN:
-                    kept.append(self._put(one))
+                    self._put(one)
+                    self._since[one.id] = None
                 else:
                     self._drop(one.id)
             for number in gone:
                 self._drop(number)
             # Dropping moves others into the free slots.
             slots = [self._slots[one.id] for one in standings if one.id in self._slots]
-            if kept and slots:
-                rows = np.array(sorted({*slots}), dtype=np.int64)
+            if slots:
+                rows = np.unique(np.array(slots, dtype=np.int64))
                 self._value[rows] = self._index(rows, now).value
 
-    def tick(self, now: datetime) -> None:
-        """Compute the index of all."""
+    def hold(self, number: int) -> None:
+        """An item was claimed."""
         with self._lock:
-            rows = np.arange(self._count)
-            if len(rows):
-                self._value[rows] = self._index(rows, now).value
+            slot = self._slots.get(number)
+            if slot is not None:
+                self._leased[slot] = True
+
+    def tick(self, now: datetime) -> None:
+        """Compute the index of all, in parts: whoever asks meanwhile waits for one of them."""
+        for start in range(0, self._count, _PART):
+            with self._lock:
+                rows = np.arange(start, min(start + _PART, self._count))
+                if len(rows):
+                    self._value[rows] = self._index(rows, now).value
+        with self._lock:
+            n = self._count
+            ids, leased = self._id[:n].copy(), self._leased[:n].copy()
+            value, arrived = self._value[:n].copy(), self._arrived[:n].copy()
+            self._before, self._since = self._before | self._since, {}
+            before = self._before
+        rows = np.flatnonzero(~leased)
+        pool = ids[_best_and_oldest(rows, value, arrived, 2 * POOL)]
+        with self._lock:
+            self._pool = pool
+            self._before = {} if self._before is before else self._before
 
     def top(
         self,
@@ -146,19 +172,28 @@ class Ranker:
             agent: for whom; customers that he answered before count a little more.
         """
         with self._lock:
-            rows = self._matching(wanted or Filter())
-            total = len(rows)
-            if not total or offset >= total:
+            last = offset + limit
+            rows, total = self._candidates(wanted or Filter(), last)
+            last = min(last, total)
+            if offset >= last:
                 return [], total
-            last = min(offset + limit, total)
-            rows = self._candidates(rows, last)
             found = self._index(rows, now)
             ages = self._ages(rows, now)
             value = self._for_agent(found.value, rows, agent)
             order = np.argsort(-sort_key(value), kind="stable")
-            placed = guarded_order(order, ages, self.policy.guard)[offset:last]
+            placed = guarded_order(order, ages, self.policy.guard, last)[offset:]
+            shown = np.array([row for row, _ in placed], dtype=np.int64)
+            due = due_minutes(found.posterior[shown], found.targets[shown], self.policy.due_chance)
             places = [
-                self._place(rank, row, int(rows[row]), found, age=float(ages[row]), guarded=guarded)
+                self._place(
+                    rank,
+                    row,
+                    int(rows[row]),
+                    found,
+                    age=float(ages[row]),
+                    due=float(due[rank - offset - 1]),
+                    guarded=guarded,
+                )
                 for rank, (row, guarded) in enumerate(placed, start=offset + 1)
             ]
             return places, total
@@ -171,10 +206,9 @@ class Ranker:
         The oldest is that beyond the limit of the policy's guard, if there is one.
         """
         with self._lock:
-            rows = self._matching(wanted or Filter())
-            if not len(rows):
+            rows, total = self._candidates(wanted or Filter(), 1)
+            if not total:
                 return []
-            rows = self._candidates(rows, 1)
             value = self._for_agent(self._index(rows, now).value, rows, agent)
             order: list[int] = np.argsort(-sort_key(value), kind="stable").tolist()
             self._pulls += 1
@@ -243,14 +277,26 @@ class Ranker:
                 kept &= getattr(self, f"_{name}")[:n] == self._words[name].find(word)
         return np.flatnonzero(kept)
 
-    def _candidates(self, rows: npt.NDArray[np.int64], places: int) -> npt.NDArray[np.int64]:
-        """The rows among which the first ``places`` are, by arrival, then id."""
-        most = max(POOL, 2 * places)
-        if len(rows) > most:
-            best = np.argpartition(-self._value[rows], most - 1)[:most]
-            # The guard's places go to the oldest, which need not be among the best.
-            oldest = np.argpartition(self._arrived[rows], most // 4)[: most // 4]
-            rows = rows[np.union1d(best, oldest)]
+    def _candidates(self, wanted: Filter, places: int) -> tuple[npt.NDArray[np.int64], int]:
+        """Rows among which the first ``places`` are, by arrival, then id; and how many match."""
+        if wanted == Filter():
+            waiting = self._count - int(np.count_nonzero(self._leased[: self._count]))
+            found = self._of_pool()
+            if len(found) >= min(waiting, 2 * places):
+                return self._by_arrival(found), waiting
+        rows = self._matching(wanted)
+        total, most = len(rows), max(POOL, 2 * places)
+        rows = _best_and_oldest(rows, self._value, self._arrived, most)
+        return self._by_arrival(rows), total
+
+    def _of_pool(self) -> npt.NDArray[np.int64]:
+        """The rows of the pool, and of what changed since, that still wait."""
+        ids = dict.fromkeys(self._pool.tolist()) | self._before | self._since
+        slots = [self._slots[number] for number in ids if number in self._slots]
+        rows = np.array(slots, dtype=np.int64)
+        return rows[~self._leased[rows]] if len(rows) else rows
+
+    def _by_arrival(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return rows[np.lexsort((self._id[rows], self._arrived[rows]))]
 
     def _index(self, rows: npt.NDArray[np.int64], now: datetime) -> Index:
@@ -282,11 +328,9 @@ class Ranker:
         found: Index,
         *,
         age: float,
+        due: float,
         guarded: bool,
     ) -> Place:
-        due = due_minutes(
-            found.posterior[row : row + 1], found.targets[row : row + 1], self.policy.due_chance
-        )
         arrived = datetime.fromtimestamp(float(self._arrived[slot]), UTC)
         notes = list[str]()
         if guarded:
@@ -297,7 +341,7 @@ class Ranker:
             rank=rank,
             item=int(self._id[slot]),
             index=float(found.value[row]),
-            due=self.policy.calendar.calendar.after(arrived, float(due[0])),
+            due=self.policy.calendar.calendar.after(arrived, due),
             age_minutes=age,
             guarded=guarded,
             reason=explain(found, row, self.policy, age=age, follow_ups=follow_ups, notes=notes),
@@ -329,6 +373,17 @@ class Ranker:
     _brand: npt.NDArray[np.int64]
     _channel: npt.NDArray[np.int64]
     _intent: npt.NDArray[np.int64]
+
+
+def _best_and_oldest(
+    rows: npt.NDArray[np.int64], value: FloatArray, arrived: FloatArray, most: int
+) -> npt.NDArray[np.int64]:
+    """The best of some rows, and the oldest, to whom the guard gives places."""
+    if len(rows) <= most:
+        return rows
+    best = np.argpartition(-value[rows], most - 1)[:most]
+    oldest = np.argpartition(arrived[rows], most // 8)[: most // 8]
+    return rows[np.union1d(best, oldest)]
 
 
 _ARRAYS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {

@@ -1,12 +1,16 @@
 """Rows of the database as values."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from replyrank.serving.queue.items import FloatArray, Item, Standing, Turn
 from replyrank.serving.queue.schema import State
+
+_TURN: Final = list(Turn.__dataclass_fields__)
+_NEED, _MOOD = _TURN.index("need"), _TURN.index("sentiment")
+_STATE: Final = list(Item.__dataclass_fields__).index("state")
 
 
 def numbers(raw: bytes | None) -> FloatArray | None:
@@ -37,16 +41,16 @@ def standing_of(row: Any) -> Standing:
     )
 
 
-def turn_of(row: Mapping[Any, Any]) -> Turn:
-    """One message."""
-    values = {name: row[name] for name in Turn.__dataclass_fields__}
-    return Turn(
-        **values
-        | {"need": probabilities(row["need"]), "sentiment": probabilities(row["sentiment"])}
-    )
+def turn_of(row: Sequence[Any]) -> Turn:
+    """One message, of a row whose columns are the fields of ``Turn``."""
+    values: list[Any] = list(row)
+    values[_NEED], values[_MOOD] = probabilities(values[_NEED]), probabilities(values[_MOOD])
+    return Turn(*values)
 
 
-def item_of(row: Mapping[Any, Any], turns: tuple[Turn, ...]) -> Item:
-    """One item with its messages."""
-    values = {name: row[name] for name in Item.__dataclass_fields__ if name != "turns"}
-    return Item(**values | {"state": State(row["state"])}, turns=turns)
+def item_of(row: Sequence[Any], turns: tuple[Turn, ...]) -> Item:
+    """One item, of a row whose columns are the fields of ``Item`` but for the turns."""
+    values: list[Any] = list(row)
+    values[_STATE] = State(values[_STATE])
+    values.append(turns)
+    return Item(*values)

@@ -103,6 +103,8 @@ item: Final = Table(
     #: counts claims: a holder of an older one is refused
     Column("generation", Integer, nullable=False),
     Column("lease_until", BigInteger),
+    #: the latest message that is no copy
+    Column("latest", BigInteger, nullable=False),
     #: the last message that the holder was given
     Column("seen", BigInteger),
     Column("claimed_at", BigInteger),

@@ -44,6 +44,22 @@ def claim_ids(ids: Sequence[int], *, is_sqlite: bool) -> object:
     return f"[{','.join(map(str, ids))}]" if is_sqlite else list(ids)
 
 
+def reserve(connection: Connection, table: Table, count: int) -> list[int]:
+    """Numbers for so many new rows of a table, in their order; never given twice.
+
+    Rows that must know their number before they are written would else go in one by one.
+    """
+    (key,) = table.primary_key.columns
+    if connection.dialect.name == "sqlite":
+        last = add_to_tally(connection, f"{table.name}_{key.name}", count)
+        return list(range(last - count + 1, last + 1))
+    numbers = text(
+        "SELECT nextval(pg_get_serial_sequence(:name, :key)) FROM generate_series(1, :count)"
+    )
+    given = {"name": table.name, "key": key.name, "count": count}
+    return sorted(connection.execute(numbers, given).scalars())
+
+
 def upsert_keys(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write keys, over older ones of the same name."""
     if not rows:
@@ -62,14 +78,13 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     connection.execute(_insert(connection, table).on_conflict_do_nothing(), row)
 
 
-def add_to_tally(connection: Connection, name: str, count: int) -> None:
-    """Count up a tally."""
-    statement = _insert(connection, tally).values(name=name, count=count)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name"], set_={"count": tally.c.count + statement.excluded["count"]}
-        )
-    )
+def add_to_tally(connection: Connection, name: str, count: int) -> int:
+    """Count up a tally; returns what it is then."""
+    statement = _insert(connection, tally)
+    counted = statement.on_conflict_do_update(
+        index_elements=["name"], set_={"count": tally.c.count + statement.excluded["count"]}
+    ).returning(tally.c.count)
+    return int(connection.execute(counted, {"name": name, "count": count}).scalar_one())
 
 
 def _insert(connection: Connection, table: Table) -> Any:

@@ -9,10 +9,11 @@ Times come from the database. Order is not here: it is computed from the clock (
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import NoResultFound
 
 from replyrank.pipeline.policy import Policy
 from replyrank.serving.queue.database import Database
@@ -27,6 +28,7 @@ from replyrank.serving.queue.items import (
     Received,
     Said,
     Standing,
+    Turn,
     Unscored,
 )
 from replyrank.serving.queue.joining import Joining, Placed, placed_items
@@ -42,9 +44,23 @@ from replyrank.serving.queue.schema import (
     tally,
     tombstone,
 )
-from replyrank.serving.queue.statements import add_to_tally, claim_ids, claim_statement
+from replyrank.serving.queue.statements import (
+    add_to_tally,
+    claim_ids,
+    claim_statement,
+    reserve,
+)
 from replyrank.serving.queue.weighing import Weighing
 
+#: what items and turns are made of, in the order of their fields
+ITEM: Final = select(*(item.c[name] for name in Item.__dataclass_fields__ if name != "turns"))
+STANDING: Final = select(*(item.c[name] for name in Standing.__dataclass_fields__))
+TURNS: Final = select(*(message.c[name] for name in Turn.__dataclass_fields__))
+_FIELDS: Final = len(ITEM.selected_columns)
+#: items, each with its latest turn
+LISTED: Final = ITEM.add_columns(*TURNS.selected_columns).join(
+    message, message.c.seq == item.c.latest
+)
 #: rows that one statement is given
 _AT_ONCE: int = 500
 CREATED, REMOVED = "created", "removed"
@@ -81,7 +97,7 @@ class Store:
                 if one.key not in known and one.key not in gone:
                     fresh.setdefault(one.key, one)
             joining = Joining(connection, self.policy, now, team)
-            joining.join(list(fresh.values()))
+            joining.join(list(fresh.values()), reserve(connection, message, len(fresh)))
             changed = joining.write()
             unscored = self._write_messages(connection, joining.placed, now)
             self._tell_joined(connection, joining, now)
@@ -99,13 +115,14 @@ class Store:
                     number = placed[one.key].draft.survivor().id
                 received.append(Received(one.external_id, receipt, number))
             merged = {draft.id for draft in joining.merged if draft.id is not None}
-            return Changes(received, unscored, frozenset({*changed, *merged}))
+            return Changes(received, unscored, self._standings(connection, changed | merged))
 
-    def write_said(self, said: Sequence[Said], weighing: Weighing) -> frozenset[int]:
+    def write_said(self, said: Sequence[Said], weighing: Weighing) -> list[Standing]:
         """Keep what a model says of messages, and weigh their items anew.
 
         Returns:
-            the items that changed; what is gone, or a person labelled, stays as it is.
+            the items that changed, as they stand now; what is gone, or a person labelled, stays
+            as it is.
         """
         with self.database.write() as connection:
             seqs = [one.seq for one in said]
@@ -128,16 +145,18 @@ class Store:
                 if one.seq in places
             ]
             if not rows:
-                return frozenset()
+                return []
             connection.execute(update(message).where(message.c.seq == bindparam("_seq")), rows)
             items = set(places.values())
             weighing.write(connection, items)
             final = {places[one.seq] for one in said if one.seq in places and not one.provisional}
             self._tell(connection, final, EventKind.SCORED, self.database.now(connection))
-            return frozenset(items)
+            return self._standings(connection, items)
 
-    def claim(self, agent: str, candidates: Sequence[int], lease_ms: int) -> Lease | None:
-        """Lease the first of the candidates that is still free; None if none is."""
+    def claim(
+        self, agent: str, candidates: Sequence[int], lease_ms: int
+    ) -> tuple[Lease, Item] | None:
+        """Lease the first of the candidates that is still free, and read it; None if none is."""
         with self.database.write() as connection:
             row = connection.execute(
                 self._claim,
@@ -150,11 +169,12 @@ class Store:
             if row is None:
                 return None
             lease = Lease(row.id, row.generation, row.lease_until)
+            begun = lease.until - lease_ms
+            generation = lease.generation
             self._tell(
-                connection, [lease.item], EventKind.CLAIMED, lease.until - lease_ms,
-                actor=agent, generation=lease.generation,
-            )  # fmt: skip
-            return lease
+                connection, [row.id], EventKind.CLAIMED, begun, actor=agent, generation=generation
+            )
+            return lease, self._item(connection, lease.item)
 
     def renew(
         self, number: int, generation: int, lease_ms: int, team: str | None = None
@@ -245,18 +265,11 @@ class Store:
 
     def standings(self, ids: Iterable[int] | None = None) -> list[Standing]:
         """What the ranker needs of items: of all open ones, or of some, open or not."""
-        columns = [item.c[name] for name in Standing.__dataclass_fields__]
         with self.database.read() as connection:
             if ids is None:
-                rows = connection.execute(select(*columns).where(item.c.state.in_(OPEN)))
+                rows = connection.execute(STANDING.where(item.c.state.in_(OPEN)))
                 return [standing_of(row) for row in rows]
-            found: list[Standing] = []
-            wanted = sorted(ids)
-            for start in range(0, len(wanted), _AT_ONCE):
-                some = wanted[start : start + _AT_ONCE]
-                rows = connection.execute(select(*columns).where(item.c.id.in_(some)))
-                found += [standing_of(row) for row in rows]
-            return found
+            return self._standings(connection, ids)
 
     def outdated(self, limit: int) -> list[int]:
         """Open items that were weighed by another policy than this one."""
@@ -293,19 +306,21 @@ class Store:
             return [Unscored(row.seq, row.item, row.text) for row in connection.execute(query)]
 
     def item(self, number: int) -> Item | None:
-        """One item with its turns."""
-        found = self.items([number])
-        return found[0] if found else None
+        """One item with all its turns."""
+        with self.database.read() as connection:
+            try:
+                return self._item(connection, number)
+            except NoResultFound:
+                return None
 
     def items(self, ids: Sequence[int]) -> list[Item]:
-        """Items with their turns, in the order asked; one that is not there is left out."""
+        """Items, each with its latest turn alone; in the order asked, without those gone."""
         with self.database.read() as connection:
-            rows = connection.execute(select(item).where(item.c.id.in_(ids))).mappings().all()
-            query = select(message).where(message.c.item.in_(ids)).order_by(message.c.seq)
-            turns: dict[int, list[Any]] = {}
-            for row in connection.execute(query).mappings():
-                turns.setdefault(row["item"], []).append(turn_of(row))
-            found = {row["id"]: item_of(row, tuple(turns.get(row["id"], ()))) for row in rows}
+            query = LISTED.where(item.c.id.in_(ids))
+            found = {
+                row[0]: item_of(row[:_FIELDS], (turn_of(row[_FIELDS:]),))
+                for row in connection.execute(query)
+            }
         return [found[number] for number in ids if number in found]
 
     def events(self, after: int, limit: int, team: str | None = None) -> list[Event]:
@@ -363,6 +378,20 @@ class Store:
         with self.database.write() as connection:
             connection.execute(select(func.count()).select_from(tally))
 
+    def _item(self, connection: Connection, number: int) -> Item:
+        row = connection.execute(ITEM.where(item.c.id == number)).one()
+        query = TURNS.where(message.c.item == number).order_by(message.c.seq)
+        return item_of(row, tuple(map(turn_of, connection.execute(query))))
+
+    def _standings(self, connection: Connection, ids: Iterable[int]) -> list[Standing]:
+        found: list[Standing] = []
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            rows = connection.execute(STANDING.where(item.c.id.in_(some)))
+            found += [standing_of(row) for row in rows]
+        return found
+
     def _items_of(
         self, connection: Connection, keys: Iterable[tuple[str, str, str]]
     ) -> dict[tuple[str, str, str], int]:
@@ -387,11 +416,10 @@ class Store:
         rows = [
             _message_values(one, number, now) for one, number in zip(placed, items, strict=True)
         ]
-        statement = insert(message).returning(message.c.seq, sort_by_parameter_order=True)
-        seqs = connection.execute(statement, rows).scalars().all()
+        connection.execute(insert(message), rows)
         return [
-            Unscored(seq, number, one.inbound.message.text)
-            for seq, number, one in zip(seqs, items, placed, strict=True)
+            Unscored(one.seq, number, one.inbound.message.text)
+            for number, one in zip(items, placed, strict=True)
         ]
 
     def _tell_joined(self, connection: Connection, joining: Joining, now: int) -> None:
@@ -418,33 +446,29 @@ class Store:
     ) -> int | None:
         """An item of the messages that the holder has not seen; None if there are none."""
         later = and_(message.c.item == row["id"], message.c.seq > (row["seen"] or 0))
-        own = [
-            turn_of(one)
-            for one in connection.execute(
-                select(message).where(later, ~message.c.is_copy)
-            ).mappings()
-        ]
+        own = [turn_of(one) for one in connection.execute(TURNS.where(later, ~message.c.is_copy))]
         if not own:
             return None
         values = {
             name: row[name]
             for name in ("brand", "channel", "team", "target", "reach", "is_public", "went_public")
         }
-        number: int = connection.execute(
-            insert(item)
-            .values(
+        (number,) = reserve(connection, item, 1)
+        connection.execute(
+            insert(item).values(
                 **values,
+                id=number,
                 state=State.WAITING,
                 age_from=min(turn.arrived_at for turn in own),
                 last_at=row["last_at"],
                 messages=len(own),
+                latest=max(turn.seq for turn in own),
                 copies=0,
                 follow_ups=0.0,
                 generation=0,
                 preferred_agent=row["owner"],
             )
-            .returning(item.c.id)
-        ).scalar_one()
+        )
         connection.execute(update(message).where(later).values(item=number))
         connection.execute(update(item_key).where(item_key.c.item == row["id"]).values(item=number))
         connection.execute(
@@ -492,6 +516,7 @@ def _message_values(one: Placed, number: int, now: int) -> dict[str, object]:
     given = one.inbound.message
     created = given.created_at
     return {
+        "seq": one.seq,
         "item": number,
         "brand": one.inbound.brand,
         "channel": one.inbound.channel,

@@ -88,6 +88,8 @@ class Engine:
         self._wake = threading.Condition()
         self._stopped = False
         self._bulk_turn = False
+        #: the one that was computed last; of the thread alone
+        self._batch = Batch(0, 0, 0.0, "")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="scoring", daemon=True)
 
@@ -190,11 +192,12 @@ class Engine:
         if jobs[0].lane is Lane.BULK:
             self._advance(jobs[0], scores)
             return
-        at = 0
+        at, settled = 0, list[tuple[asyncio.Future[ScoreBatch], ScoreBatch]]()
         for job in jobs:
-            part = take(scores, at, at + len(job.texts))
+            settled.append((job.future, take(scores, at, at + len(job.texts))))
             at += len(job.texts)
-            self._tell(job.future, part)
+        # One call for all: each would wake the loop, which then waits for this thread.
+        self._call(self._deliver, settled, self._batch)
 
     def _answer(self, model: Loaded, texts: list[str]) -> ScoreBatch:
         """What a model says; where it fails, what the fallback says."""
@@ -206,12 +209,15 @@ class Engine:
             if spare is None or spare is model:
                 raise
             model, scores = spare, spare.scorer.score_batch(texts)
-        self._measured(texts, time.perf_counter() - start, model)
+        self._batch = Batch(
+            len(texts), self._gate.tokens(texts), time.perf_counter() - start, model.name
+        )
         return scores
 
     def _advance(self, job: Job, scores: ScoreBatch) -> None:
         job.done.append(scores)
         job.at += len(scores)
+        self._call(self._deliver, [], self._batch)
         if job.at >= len(job.texts):
             self._finish(job, joined(job.done))
 
@@ -222,11 +228,12 @@ class Engine:
                 lane.popleft()
         self._tell(job.future, result)
 
-    def _measured(self, texts: list[str], seconds: float, model: Loaded) -> None:
-        batch = Batch(len(texts), self._gate.tokens(texts), seconds, model.name)
-        self._call(self._note, batch)
-
-    def _note(self, batch: Batch) -> None:
+    def _deliver(
+        self, settled: "list[tuple[asyncio.Future[ScoreBatch], ScoreBatch]]", batch: Batch
+    ) -> None:
+        """On the event loop: first what is waited for, then what is counted."""
+        for future, scores in settled:
+            _settle(future, scores)
         self._gate.measured(batch.tokens, batch.seconds)
         self._on_batch(batch)
 

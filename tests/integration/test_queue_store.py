@@ -330,7 +330,7 @@ def test_two_who_take_the_same_in_make_one(database: Database) -> None:
                 queue = store(own)
                 for batch in batches:
                     queue.ingest(batch)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=take) for _ in range(3)]

@@ -1,0 +1,69 @@
+"""A service in the process of the test: real sockets, a real database, the small model."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the service needs fastapi (extra serve)")
+
+import httpx
+import uvicorn
+
+from replyrank.serving.api.app import create_app
+from replyrank.serving.settings import Settings
+
+
+class Service:
+    """A running service, and how to ask it."""
+
+    def __init__(self, address: str, app: Any) -> None:
+        self.address = address
+        self.inbox = app.inbox
+
+    def client(self, key: str | None = None, **options: Any) -> httpx.Client:
+        """A client with a key."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=20, **options)
+
+
+def settings(folder: Path, **given: Any) -> Settings:
+    """Of a service that starts fast."""
+    values: dict[str, Any] = {
+        "database": f"sqlite:///{folder / 'queue.db'}",
+        "model": "fallback",
+        "threads": 1,
+        "tick": 0.05,
+        "watch": 0.05,
+        "port": 0,
+    }
+    return Settings(**values | given)
+
+
+@contextmanager
+def running(of: Settings) -> Iterator[Service]:
+    """A service on a port of its own, on a thread."""
+    app = create_app(of)
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive(), "the service did not start"
+    try:
+        yield Service(f"http://127.0.0.1:{sock.getsockname()[1]}", app)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        sock.close()
+        assert not thread.is_alive()

@@ -1,0 +1,232 @@
+"""Admission, and the thread that computes."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from replyrank.models.scores import ScoreBatch
+from replyrank.serving.scoring.engine import (
+    CHUNK,
+    Batch,
+    Engine,
+    ExpiredError,
+    Lane,
+    NoModelError,
+    joined,
+    take,
+)
+from replyrank.serving.scoring.gate import Gate, Refusal
+from replyrank.serving.scoring.models import Loaded, Models
+from tests.fakes import FakeScorer
+
+
+class SlowScorer(FakeScorer):
+    """Waits until it is let go; may fail."""
+
+    def __init__(self, name: str = "slow-1.0", *, fails: bool = False) -> None:
+        super().__init__()
+        self.name = name
+        self.fails = fails
+        self.go = threading.Event()
+        self.begun = threading.Event()
+        self.go.set()
+
+    def score_batch(self, texts: Sequence[object]) -> ScoreBatch:
+        self.begun.set()
+        assert self.go.wait(10)
+        if self.fails:
+            message = "the runtime broke"
+            raise RuntimeError(message)
+        found = super().score_batch(texts)
+        return ScoreBatch(found.need, found.p_sentiment, found.language, found.review, self.name)
+
+
+def models(scorer: SlowScorer | None, spare: SlowScorer | None = None) -> Models:
+    found = Models("none", 1)
+    found.current = None if scorer is None else Loaded(scorer, "a")
+    found.fallback = None if spare is None else Loaded(spare, "b")
+    return found
+
+
+def gate() -> Gate:
+    return Gate(max_wait=1.0, max_tokens=100)
+
+
+async def running(of: Models, batches: list[Batch] | None = None) -> Engine:
+    engine = Engine(of, gate(), (lambda _: None) if batches is None else batches.append)
+    engine.start()
+    return engine
+
+
+def test_a_full_gate_refuses_and_says_when_to_come_again() -> None:
+    door = gate()
+    door.rate = 100.0
+    assert door.enter(90, 10) is None
+    assert door.enter(20, 10) is Refusal.FULL
+    assert door.enter(9, 10) is None
+    door.leave(90)
+    assert door.inside == 9
+    assert door.retry_after == 1
+
+
+def test_a_request_that_cannot_be_in_time_is_refused() -> None:
+    door = gate()
+    door.rate = 100.0
+    assert door.enter(50, 10) is None
+    assert door.enter(10, 0.3) is Refusal.DEADLINE
+
+
+def test_an_empty_gate_takes_whatever_comes() -> None:
+    door = gate()
+    door.rate = 1.0
+    assert door.enter(1_000_000, 0.001) is None
+
+
+def test_the_gate_learns_how_fast_it_goes() -> None:
+    door = gate()
+    for _ in range(200):
+        door.measured(1_000, 0.01)
+    assert door.rate == pytest.approx(100_000, rel=0.01)
+    door.measured(0, 0.0)
+    assert door.tokens(["x" * 4_000, "hi"]) == 100 + 2
+
+
+def test_scores_come_back_to_whom_they_belong() -> None:
+    async def go() -> None:
+        engine = await running(models(SlowScorer()))
+        texts = [[f"text {n} {k}" for k in range(n % 3 + 1)] for n in range(50)]
+        found = await asyncio.gather(*(engine.submit(some, Lane.INTERACTIVE) for some in texts))
+        alone = FakeScorer()
+        for some, scores in zip(texts, found, strict=True):
+            assert np.array_equal(scores.need, alone.score_batch(some).need)
+        engine.stop()
+
+    asyncio.run(go())
+
+
+def test_a_lone_request_does_not_wait_and_those_that_do_are_scored_together() -> None:
+    async def go() -> None:
+        scorer, batches = SlowScorer(), list[Batch]()
+        engine = await running(models(scorer), batches)
+        scorer.go.clear()
+        first = engine.submit(["a"], Lane.INTERACTIVE)
+        await asyncio.to_thread(scorer.begun.wait, 10)
+        others = [engine.submit([f"b{n}"], Lane.INTERACTIVE) for n in range(CHUNK + 5)]
+        scorer.go.set()
+        await asyncio.gather(first, *others)
+        engine.stop()
+        assert [batch.texts for batch in batches] == [1, CHUNK, 5]
+
+    asyncio.run(go())
+
+
+def test_a_large_request_lets_small_ones_pass_between_its_chunks() -> None:
+    async def go() -> None:
+        scorer = SlowScorer()
+        engine = await running(models(scorer))
+        scorer.go.clear()
+        large = engine.submit([f"l{n}" for n in range(4 * CHUNK)], Lane.BULK)
+        await asyncio.to_thread(scorer.begun.wait, 10)
+        small = engine.submit(["s"], Lane.INTERACTIVE)
+        scorer.go.set()
+        await small
+        scores = await large
+        engine.stop()
+        assert len(scores) == 4 * CHUNK
+        sizes = [len(call) for call in scorer.seen]
+        assert sizes[:3] == [CHUNK, 1, CHUNK]
+
+    asyncio.run(go())
+
+
+def test_what_nobody_waits_for_is_not_computed() -> None:
+    async def go() -> None:
+        scorer = SlowScorer()
+        engine = await running(models(scorer))
+        scorer.go.clear()
+        first = engine.submit(["a"], Lane.INTERACTIVE)
+        await asyncio.to_thread(scorer.begun.wait, 10)
+        dropped = engine.submit(["gone"], Lane.INTERACTIVE)
+        late = engine.submit(["late"], Lane.BULK, seconds=0.01)
+        dropped.cancel()
+        await asyncio.sleep(0.05)
+        scorer.go.set()
+        await first
+        with pytest.raises(ExpiredError):
+            await late
+        await engine.submit(["b"], Lane.INTERACTIVE)
+        engine.stop()
+        assert scorer.seen == [["a"], ["b"]]
+
+    asyncio.run(go())
+
+
+def test_no_answer_mixes_two_models() -> None:
+    async def go() -> None:
+        of, old = models(SlowScorer("old-1.0")), SlowScorer("old-1.0")
+        of.current = Loaded(old, "a")
+        engine = await running(of)
+        old.go.clear()
+        large = engine.submit([f"l{n}" for n in range(3 * CHUNK)], Lane.BULK)
+        await asyncio.to_thread(old.begun.wait, 10)
+        of.current = Loaded(SlowScorer("new-1.0"), "c")
+        small = engine.submit(["s"], Lane.INTERACTIVE)
+        old.go.set()
+        assert (await small).model == "new-1.0"
+        assert (await large).model == "old-1.0"
+        engine.stop()
+
+    asyncio.run(go())
+
+
+def test_the_fallback_answers_where_the_model_fails_and_says_so() -> None:
+    async def go() -> None:
+        engine = await running(models(SlowScorer(fails=True), SlowScorer("spare-1.0")))
+        scores = await engine.submit(["a"], Lane.INTERACTIVE)
+        assert scores.model == "spare-1.0"
+        engine.stop()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("of", "error"),
+    [(models(None), NoModelError), (models(SlowScorer(fails=True)), RuntimeError)],
+)
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_failure_is_told_and_the_thread_goes_on(
+    of: Models, error: type[Exception], lane: Lane
+) -> None:
+    async def go() -> None:
+        engine = await running(of)
+        with pytest.raises(error):
+            await engine.submit(["a"], lane)
+        kept, of.current = of.current, Loaded(SlowScorer(), "x")
+        assert len(await engine.submit(["b"], lane)) == 1
+        of.current = kept
+        engine.stop()
+
+    asyncio.run(go())
+
+
+def test_stopping_leaves_no_thread() -> None:
+    async def go() -> None:
+        engine = await running(models(SlowScorer()))
+        await engine.submit(["a"], Lane.INTERACTIVE)
+        engine.stop()
+
+    asyncio.run(go())
+    time.sleep(0)
+    assert not [thread for thread in threading.enumerate() if thread.name == "scoring"]
+
+
+def test_parts_join_to_the_whole() -> None:
+    scores = FakeScorer().score_batch(["a", "b", "c"])
+    parts = [take(scores, 0, 1), take(scores, 1, 3)]
+    assert np.array_equal(joined(parts).need, scores.need)
+    assert joined(parts).language == scores.language
+    assert take(scores, 0, 3) is scores
