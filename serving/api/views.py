@@ -1,7 +1,8 @@
 """What the API answers with: items, turns and scores as plain values for JSON."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,9 @@ from replyrank.serving.queue.ranker import Place
 BRIEF: Final = tuple(name for name in SCORE_COLUMNS if not name.startswith("p_"))
 
 _DECIMALS: Final = 6
+_CLASSES: Final = tuple(name.value for name in POLICY_CLASSES)
+_DAY_MS: Final = 86_400_000
+_EPOCH: Final = date(1970, 1, 1)
 
 
 def score_rows(scores: ScoreBatch) -> list[dict[str, Any]]:
@@ -45,10 +49,7 @@ def _place(place: Place, item: Item, latest: dict[str, Any] | None) -> dict[str,
         "age_minutes": round(place.age_minutes, 2),
         "guarded": place.guarded,
         "reason": "; ".join([place.reason, *_notes(item)]),
-        "classes": {
-            name.value: round(p, _DECIMALS)
-            for name, p in zip(POLICY_CLASSES, place.posterior, strict=True)
-        },
+        "classes": dict(zip(_CLASSES, place.classes, strict=True)),
         **_facts(item),
         "messages": item.messages,
         "latest": latest,
@@ -153,10 +154,21 @@ def _scores(turns: Sequence[Turn], shares: Sequence[float] | None) -> list[dict[
 
 
 def _moment(milliseconds: int | None) -> str | None:
+    """A time in ISO 8601, UTC; half the cost of a ``datetime``, of which a page has hundreds."""
     if milliseconds is None:
         return None
-    return _stamp(datetime.fromtimestamp(milliseconds / 1_000, UTC))
+    days, rest = divmod(milliseconds, _DAY_MS)
+    seconds, thousandths = divmod(rest, 1_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{_date(days)}T{hours:02d}:{minutes:02d}:{seconds:02d}.{thousandths:03d}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _date(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).isoformat()
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    told = _moment(int(moment.timestamp() * 1_000))
+    return "" if told is None else told

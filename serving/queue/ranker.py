@@ -38,6 +38,7 @@ _FIRST_ROOM: Final = 1024
 #: items whose index is computed while others wait
 _PART: Final = 8_192
 _NONE: Final = -1
+_DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Place:
     age_minutes: float
     guarded: bool
     reason: str
-    posterior: tuple[float, ...]
+    #: p of each class, rounded
+    classes: list[float]
 
 
 class _Words:
@@ -100,6 +102,8 @@ class Ranker:
         #: items among which the first places are, as of the last tick, and those changed since
         self._pool: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._since: dict[int, None] = {}
+        #: where the pool's items stand; None once one of them may have moved
+        self._pool_rows: npt.NDArray[np.int64] | None = None
         #: those that changed before the pool was last begun, until it is ready
         self._before: dict[int, None] = {}
         self._make_room(_FIRST_ROOM)
@@ -150,7 +154,7 @@ class Ranker:
         rows = np.flatnonzero(~leased)
         pool = ids[_best_and_oldest(rows, value, arrived, 2 * POOL)]
         with self._lock:
-            self._pool = pool
+            self._pool, self._pool_rows = pool, None
             self._before = {} if self._before is before else self._before
 
     def top(
@@ -184,6 +188,7 @@ class Ranker:
             placed = guarded_order(order, ages, self.policy.guard, last)[offset:]
             shown = np.array([row for row, _ in placed], dtype=np.int64)
             due = due_minutes(found.posterior[shown], found.targets[shown], self.policy.due_chance)
+            classes = np.round(found.posterior[shown], _DECIMALS).tolist()
             places = [
                 self._place(
                     rank,
@@ -192,6 +197,7 @@ class Ranker:
                     found,
                     age=float(ages[row]),
                     due=float(due[rank - offset - 1]),
+                    classes=classes[rank - offset - 1],
                     guarded=guarded,
                 )
                 for rank, (row, guarded) in enumerate(placed, start=offset + 1)
@@ -260,6 +266,7 @@ class Ranker:
         if slot is None:
             return
         self._count -= 1
+        self._pool_rows = None
         last = self._count
         if slot != last:
             for array in self._arrays():
@@ -291,10 +298,13 @@ class Ranker:
 
     def _of_pool(self) -> npt.NDArray[np.int64]:
         """The rows of the pool, and of what changed since, that still wait."""
-        ids = dict.fromkeys(self._pool.tolist()) | self._before | self._since
-        slots = [self._slots[number] for number in ids if number in self._slots]
-        rows = np.array(slots, dtype=np.int64)
-        return rows[~self._leased[rows]] if len(rows) else rows
+        if self._pool_rows is None:
+            slots = (self._slots.get(number, _NONE) for number in self._pool.tolist())
+            rows = np.fromiter(slots, dtype=np.int64, count=len(self._pool))
+            self._pool_rows = rows[rows != _NONE]
+        changed = (self._slots.get(number, _NONE) for number in {**self._before, **self._since})
+        rows = np.union1d(self._pool_rows, np.array([slot for slot in changed if slot >= 0], int))
+        return rows[~self._leased[rows]]
 
     def _by_arrival(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return rows[np.lexsort((self._id[rows], self._arrived[rows]))]
@@ -329,6 +339,7 @@ class Ranker:
         *,
         age: float,
         due: float,
+        classes: list[float],
         guarded: bool,
     ) -> Place:
         arrived = datetime.fromtimestamp(float(self._arrived[slot]), UTC)
@@ -345,7 +356,7 @@ class Ranker:
             age_minutes=age,
             guarded=guarded,
             reason=explain(found, row, self.policy, age=age, follow_ups=follow_ups, notes=notes),
-            posterior=tuple(found.posterior[row].tolist()),
+            classes=classes,
         )
 
     def _arrays(self) -> list[npt.NDArray[np.generic]]:
