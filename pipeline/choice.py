@@ -54,7 +54,7 @@ def choose(doubt_of: FloatArray, texts: Sequence[str], most: int) -> IntArray:
         most: how many at most.
     """
     unsure = np.argsort(-doubt_of, kind="stable")[: most * CANDIDATES]
-    vectors = _vectors([texts[row] for row in unsure])
+    likeness = vectors([texts[row] for row in unsure])
     worth, alike = doubt_of[unsure], np.zeros(len(unsure))
     free = np.ones(len(unsure), dtype=bool)
     chosen: list[int] = []
@@ -63,11 +63,11 @@ def choose(doubt_of: FloatArray, texts: Sequence[str], most: int) -> IntArray:
         best = int(value.argmax())
         free[best] = False
         chosen.append(int(unsure[best]))
-        alike = np.maximum(alike, vectors @ vectors[best])
+        alike = np.maximum(alike, likeness @ likeness[best])
     return np.array(chosen, dtype=np.int64)
 
 
-def _vectors(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+def vectors(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """(n, features) tf-idf of hashed n-grams, rows of unit length: a product is their likeness."""
     counts = count_features([clean(text) for text in texts], _FEATURES)
     weighed = weigh_features(counts, inverse_document_frequency(counts, _FEATURES))

@@ -4,8 +4,8 @@ The posts of one company of the gate set, which trained no model, are cut into f
 and size that many of the other posts are learnt, and the posts of the fold are judged; figures are
 of all folds together. Ours begins from the shipped model with the shipped recipe for corrections
 (fp32, calibration and thresholds of the shipped model); beside it stand TF-IDF with logistic
-regression, which learns the same posts alone, and SetFit (Tunstall et al. 2022, arXiv 2209.11055) on
-the same encoder as ours began from, for intent. SetFit is left out where it is not installed:
+regression, which learns the same posts alone, and SetFit (Tunstall et al. 2022, arXiv 2209.11055)
+on the same encoder as ours began from, for intent. SetFit is left out where it is not installed:
 `pip install setfit evaluate accelerate`.
 """
 
@@ -235,9 +235,9 @@ def main() -> None:
     head = ("way", "labels", "intent macro-F1", "against 0 labels (95 %)", "kappa", "seconds")
     body = table(head, rows)
     body += (
-        f"\n\n{len(posts)} posts of {arguments.company} in {arguments.folds} folds, each judged by a "
-        "model that learnt only of the others. Seconds are those of learning and judging one fold, "
-        "median. SetFit learns intent alone."
+        f"\n\n{len(posts)} posts of {arguments.company} in {arguments.folds} folds, each judged by "
+        "a model that learnt only of the others. Seconds are those of learning and judging one "
+        "fold, median. SetFit learns intent alone."
     )
     facts = {"company": arguments.company, "posts": len(posts), "results": results}
     write("few_labels", facts, body, _COMMAND)

