@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ class HeldOut:
         if self.rules != others.rules:
             message = "held-out posts of different keyword rules cannot be joined; train again"
             raise ValueError(message)
-        both = {
+        both: dict[str, Any] = {
             name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _COLUMNS
         }
         return replace(self, **both)

@@ -7,7 +7,7 @@ ships. Needs torch, transformers and onnx (extra ``train``).
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,8 @@ def _networks(
     layers = range(1 + max(_layers(state), default=-1))
     for is_student in (True, False):
         model = TriageModel.from_encoder(encoder, dropout=dropout)
-        if is_student and model.encoder.config.model_type not in KINDS:  # type: ignore[union-attr]
+        inner: Any = model.encoder
+        if is_student and inner.config.model_type not in KINDS:
             continue
         if is_student:
             model = StudentModel.of(model, layers)

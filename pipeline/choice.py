@@ -5,14 +5,18 @@ greedy trade-off of maximal marginal relevance (Carbonell & Goldstein 1998, SIGI
 says what a chosen one says already teaches little, however unsure the model is of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from replyrank.data.cleaning import clean
+from replyrank.data.messages import Message
+from replyrank.data.vocabulary import Review
 from replyrank.models.linear import count_features, inverse_document_frequency, weigh_features
+from replyrank.models.scorer import Scorer
 from replyrank.models.scores import ScoreBatch
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +28,7 @@ CANDIDATES: Final = 20
 _ALIKE: Final = 1.0
 #: hashed n-grams of a text; a power of two, small enough for a plain matrix
 _FEATURES: Final = 2048
+_WINDOW: Final = 1024
 
 
 def doubt(heads: Sequence[FloatArray]) -> FloatArray:
@@ -43,6 +48,37 @@ def doubt(heads: Sequence[FloatArray]) -> FloatArray:
 def doubts(scores: ScoreBatch) -> FloatArray:
     """(n,) doubt of intent, urgency level and sentiment of n scored messages."""
     return doubt((scores.p_intent, scores.p_urgency, scores.p_sentiment))
+
+
+def most_telling(messages: Iterable[Message], scorer: Scorer, most: int) -> list[Message]:
+    """The messages that would teach most if a person labelled them, the most telling first.
+
+    What no model can score is left out. Only the candidates are kept, however many there are.
+
+    Args:
+        messages: to choose from.
+        scorer: the model that is to learn.
+        most: how many at most.
+    """
+    kept: list[tuple[float, Message]] = []
+    for window in _windows(messages):
+        scores = scorer.score_batch([message.text for message in window])
+        kept += [
+            (float(one), message)
+            for one, message, review in zip(doubts(scores), window, scores.review, strict=True)
+            if review in (None, Review.LOW_CONFIDENCE)
+        ]
+        # A stable sort: of equally doubtful ones the first stays.
+        kept.sort(key=lambda pair: -pair[0])
+        del kept[most * CANDIDATES :]
+    chosen = choose(np.array([one for one, _ in kept]), [one.text for _, one in kept], most)
+    return [kept[row][1] for row in chosen]
+
+
+def _windows(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    rest = iter(messages)
+    while window := list(islice(rest, _WINDOW)):
+        yield window
 
 
 def choose(doubt_of: FloatArray, texts: Sequence[str], most: int) -> IntArray:

@@ -19,6 +19,8 @@ from replyrank.models.config import NAME_PATTERN
 from replyrank.models.encoder import PACKAGED_MINILM
 
 Share = Annotated[float, Field(ge=0, le=1)]
+#: where the shipped configs lie
+SHIPPED: Final = Path(__file__).parent / "configs"
 #: of teachers, for each seed of a student
 _SEEDS = 10
 
@@ -193,6 +195,21 @@ _KINDS: Final[dict[str, type[FallbackConfig | CorrectionConfig]]] = {
     "linear": FallbackConfig,
     "corrections": CorrectionConfig,
 }
+
+
+def find_config(given: Path) -> Path:
+    """A file, or the shipped config of that name.
+
+    Raises:
+        UsageError: if there is neither.
+    """
+    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
+    if given.exists() or given.suffix:
+        return given
+    if str(given) not in shipped:
+        message = f"{str(given)!r} is no file and no shipped config; use one of these: "
+        raise UsageError(message + ", ".join(shipped))
+    return shipped[str(given)]
 
 
 def load_config(path: Path, **overrides: Any) -> AnyConfig:

@@ -14,6 +14,7 @@ from replyrank.data.readers.targets import Target
 from replyrank.data.vocabulary import Channel
 from replyrank.models import load_scorer
 from replyrank.models.find import find_artefact
+from replyrank.pipeline.choice import most_telling
 from replyrank.pipeline.label_tasks import label_tasks, labelling_config
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
@@ -165,6 +166,10 @@ def tasks(
         Path | None,
         typer.Option(metavar="FILE", help="Also write the project's labelling config, XML."),
     ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only the N messages that would teach most."),
+    ] = None,
     kind: options.InputFormat = None,
     text_column: options.TextColumn = None,
     columns: options.Columns = None,
@@ -174,13 +179,16 @@ def tasks(
 ) -> None:
     """Write messages as tasks for Label Studio, with what the model says as pre-annotations.
 
-    What is labelled there comes back with `replyrank data import`. Authors are left out.
+    What is labelled there comes back with `replyrank data import`. Authors are left out. With
+    --most those are written that the model is unsure of and that are not alike, the first first.
     """
     reading = options.read_options(kind, text_column, None, None, columns=columns)
     told, count = ProblemPrinter(), 0
     with open_source(source, reading) as opened, Target(target, force=force) as out:
         scorer = load_scorer(model, threads=threads)
-        for task in label_tasks(_messages(opened, told), scorer):
+        messages = _messages(opened, told)
+        chosen = messages if most is None else most_telling(messages, scorer, most)
+        for task in label_tasks(chosen, scorer):
             out.stream.write((",\n" if count else "[\n").encode() + to_utf8(to_json(task)))
             count += 1
         out.stream.write(b"\n]\n" if count else b"[]\n")

@@ -13,7 +13,10 @@ from replyrank.serving.commands.extras import needs_extra
 
 def train(
     config_file: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="YAML file, such as those in training/configs.")
+        Path,
+        typer.Argument(
+            metavar="CONFIG", help="YAML file, or the name of a shipped one, such as corrections."
+        ),
     ],
     target: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to put the artefact in.")
@@ -57,7 +60,7 @@ def train(
     with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx", "mlflow"):
         # Each of these needs the extra.
         from replyrank.training.build import dataset_for  # noqa: PLC0415
-        from replyrank.training.config import load_config  # noqa: PLC0415
+        from replyrank.training.config import find_config, load_config  # noqa: PLC0415
         from replyrank.training.labelled import labelled_options  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
@@ -67,7 +70,7 @@ def train(
 
         logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("replyrank").setLevel(logging.INFO)
-        config = load_config(config_file, **({"name": name} if name else {}))
+        config = load_config(find_config(config_file), **({"name": name} if name else {}))
         work = work or options.RUNS / config.name
         store = Tracking(options.MLFLOW, experiment) if tracked and not plan_only else None
         if store is not None:

@@ -186,8 +186,8 @@ def main() -> None:
         facts[name] = needed
         ends = [one["intent"][at] for one in of_way]
         rows.append((name, spread(ends, 3), *(f"{needed[head] / _AIM:.0%}" for head in _HEADS)))
-    head = ("choice", f"intent macro-F1 at {_AIM:,} labels", *(f"labels, {h}" for h in _HEADS))
-    body = table(head, rows)
+    names = ("choice", f"intent macro-F1 at {_AIM:,} labels", *(f"labels, {h}" for h in _HEADS))
+    body = table(names, rows)
     body += (
         f"\n\nThe last columns: labels at which macro-F1 reaches that of {_AIM:,} random ones, as "
         f"a share of these, on the mean of {arguments.seeds} seeds' curves. Batches of {_BATCH} "

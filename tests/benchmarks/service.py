@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,7 +93,7 @@ def one_connection(folder: Path, texts: list[str]) -> Facts:
     with served(folder, 8101), httpx.Client():
         for some in range(0, 600, 100):
             part = texts[some : some + 100]
-            load = run(lambda part=part: _each(scores(part)))
+            load = run(partial(_each, scores(part)))
             theirs += [1_000 * one.served for one in load.answers]
             for text in part:
                 start = time.perf_counter()
@@ -381,7 +382,7 @@ def swaps(folder: Path, texts: list[str], times: int = 50) -> Facts:
             for turn in range(1, times + 1):
                 wanted = artefacts[turn % 2]
                 point_to(home, wanted)
-                _wait_for(lambda wanted=wanted: _model(8109) == wanted.config.name)
+                _wait_for(partial(_is_model, 8109, wanted.config.name))
                 seen.append(wanted.config.name)
             done.set()
 
@@ -407,8 +408,9 @@ def swaps(folder: Path, texts: list[str], times: int = 50) -> Facts:
     }
 
 
-def _model(port: int) -> str:
-    return str(httpx.get(f"http://{_HOST}:{port}/v1/statistics").json()["model"])
+def _is_model(port: int, name: str) -> bool:
+    found = httpx.get(f"http://{_HOST}:{port}/v1/statistics").json()["model"]
+    return bool(found == name)
 
 
 @contextmanager

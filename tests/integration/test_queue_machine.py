@@ -128,7 +128,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 def _run(make: Callable[[], Database], examples: int) -> None:
     machine = type("Machine", (QueueMachine,), {"make_database": staticmethod(make)})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from replyrank.pipeline.choice import choose, doubt, doubts
+from replyrank.data.messages import Message
+from replyrank.pipeline.choice import choose, doubt, doubts, most_telling
 from tests.fakes import FakeScorer
 
 
@@ -29,6 +30,19 @@ def test_no_message_is_chosen_twice_and_none_is_made_up() -> None:
     texts = ["same words"] * 4
     assert sorted(choose(np.ones(4), texts, 10).tolist()) == [0, 1, 2, 3]
     assert choose(np.empty(0), [], 5).tolist() == []
+
+
+def test_of_messages_the_most_telling_are_taken_whatever_the_window() -> None:
+    messages = [
+        Message(text=f"{words} {number}") for number, words in enumerate(["parcel"] * 2_500)
+    ]
+    scorer = FakeScorer()
+    chosen = most_telling(messages, scorer, 5)
+    doubtful = doubts(scorer.score_batch([one.text for one in messages]))
+    assert len(chosen) == 5
+    assert chosen[0] == messages[int(doubtful.argmax())]
+    assert len({one.text for one in chosen}) == 5
+    assert most_telling([Message(text=" ")], scorer, 5) == []
 
 
 def test_all_labels_of_a_scored_message_count() -> None:

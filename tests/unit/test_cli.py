@@ -19,6 +19,8 @@ COMMANDS = [
     ("promote",),
     ("rollback",),
     ("pull",),
+    ("serve",),
+    ("replay",),
     ("data",),
     ("data", "build"),
     ("data", "import"),
@@ -27,6 +29,15 @@ COMMANDS = [
     ("model",),
     ("model", "show"),
     ("model", "verify"),
+    ("queue",),
+    ("queue", "export-corrections"),
+    ("queue", "forget"),
+    ("queue", "prune"),
+    ("keys",),
+    ("keys", "create"),
+    ("keys", "list"),
+    ("keys", "rotate"),
+    ("keys", "revoke"),
 ]
 
 

@@ -11,7 +11,12 @@ pytest.importorskip("torch", reason="the config knows its encoder (extra train)"
 from replyrank.data.corpora import CORPORA
 from replyrank.data.errors import UsageError
 from replyrank.data.written import WRITTEN
-from replyrank.training.config import FallbackConfig, TrainConfig, load_config
+from replyrank.training.config import (
+    FallbackConfig,
+    TrainConfig,
+    find_config,
+    load_config,
+)
 
 SHIPPED = Path(__file__).resolve().parents[2] / "training" / "configs"
 SMALL: dict[str, Any] = {"name": "toy", "posts_stage": {"epochs": 2, "learning_rate": 1e-3}}
@@ -27,6 +32,14 @@ def _written(folder: Path, content: object) -> Path:
 def test_a_shipped_config_is_valid_and_names_known_corpora(path: Path) -> None:
     config = load_config(path)
     assert {*config.auxiliary, *config.companions, *config.post_sources} <= {*CORPORA, WRITTEN}
+
+
+def test_a_shipped_config_is_found_by_its_name(tmp_path: Path) -> None:
+    assert find_config(Path("corrections")).name == "corrections.yaml"
+    own = tmp_path / "mine.yaml"
+    assert find_config(own) == own
+    with pytest.raises(UsageError, match="corrections, default"):
+        find_config(Path("nothing"))
 
 
 def test_kinds(tmp_path: Path) -> None:
