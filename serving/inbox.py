@@ -6,7 +6,6 @@ priors say at once, by the fallback where many came together, by the model when 
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -19,6 +18,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from replyrank.data.vocabulary import Review
 from replyrank.models.cpus import available_cpus
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.policy_file import load_policy
@@ -46,6 +46,10 @@ _POLL: Final = 1_000
 _MINUTE: Final = 60.0
 _HOUR: Final = 3_600.0
 _DAY_MS: Final = 86_400_000
+#: events after which there is something to score
+_NEW: Final = frozenset(
+    {EventKind.CREATED, EventKind.FOLLOW_UP, EventKind.WENT_PUBLIC, EventKind.COPY}
+)
 #: another try where the database did not answer
 _PAUSE: Final = 1.0
 #: seconds that scoring leaves to those who hand messages in, after each batch
@@ -75,6 +79,7 @@ class Inbox:
         self.engine = Engine(self.models, self.gate, self._on_batch)
         self.ranker = Ranker(self.policy, prior_of(self.policy, None))
         self.hub = Hub()
+        metrics.follow(lambda: self.gate.inside)
         self.is_draining = False
         self._writes = ThreadPoolExecutor(self.database.writers, "store")
         self._reads = ThreadPoolExecutor(2, "reads")
@@ -102,8 +107,9 @@ class Inbox:
         self.metrics.model(self.models.best())
         self._leads = await self._run(self._writes, self.database.lead)
         await self._weigh_outdated()
-        standings = await self._run(self._reads, self.store.standings)
+        # First the place to read on from, then the items: a change in between is met twice.
         self._seen_event = await self._run(self._reads, self.store.last_event)
+        standings = await self._run(self._reads, self.store.standings)
         self.ranker.update(standings, _now())
         self.engine.start()
         self._came = 1
@@ -119,7 +125,8 @@ class Inbox:
         self.hub.close()
         self.engine.stop()
         if self._leads is not None:
-            self._leads.close()
+            # Closing would give it back to the pool, and the lock with it.
+            await self._run(self._writes, self._leads.invalidate)
         self._writes.shutdown()
         self._reads.shutdown()
         self.database.close()
@@ -132,12 +139,14 @@ class Inbox:
         """Why no request should be sent here; None if they should."""
         if self.is_draining:
             return "draining"
+        if any(task.done() for task in self._tasks):
+            return "a part of the service ended; start it again"
         if self.models.best() is None:
-            return f"no model: {self.models.problem}"
+            return "no model could be loaded; GET /v1/statistics says why"
         try:
             await self._run(self._writes, self.store.check_writable)
-        except DBAPIError as error:
-            return f"database: {error.orig}"
+        except DBAPIError:
+            return "the database does not take anything now"
         return None
 
     def score(self, texts: Sequence[str], seconds: float) -> "asyncio.Future[ScoreBatch]":
@@ -179,7 +188,7 @@ class Inbox:
             some, candidates = candidates[:64], candidates[64:]
             found = await self._run(self._writes, self.store.claim, agent, some, lease_ms)
             if found is not None:
-                self.ranker.hold(found[0].item)
+                self.ranker.hold(found[1].id, found[1].version)
                 self.hub.wake()
                 return found
             # Others took them meanwhile: what this process believes of them is old.
@@ -246,7 +255,7 @@ class Inbox:
         while True:
             try:
                 await job()
-            except (DBAPIError, NoModelError) as error:
+            except Exception as error:  # whatever it is: a job that ends is never begun again
                 _LOG.warning("job_failed", job=job.__name__, error=type(error).__name__)
                 await asyncio.sleep(_PAUSE)
 
@@ -256,24 +265,45 @@ class Inbox:
         await self._run(self._reads, self.ranker.tick, _now())
         seconds = time.perf_counter() - start
         self.metrics.ticked(seconds, await self._run(self._reads, self.ranker.waiting, _now()))
-        if self._leads is None:
-            self._leads = await self._run(self._writes, self.database.lead)
-        else:
+        await self._keep_leading()
+        if self._leads is not None:
             expired = await self._run(self._writes, self.store.return_expired)
             if expired:
                 self.metrics.leases_expired(len(expired))
                 await self._refresh(set(expired))
         await self._follow_others()
 
+    async def _keep_leading(self) -> None:
+        """Whether this process still does the common work, or can begin to."""
+        if self._leads is not None:
+            try:
+                await self._run(self._writes, self.database.check, self._leads)
+            except DBAPIError:
+                # The lock went with the connection.
+                await self._run(self._writes, self._leads.invalidate)
+                self._leads = None
+        if self._leads is None:
+            self._leads = await self._run(self._writes, self.database.lead)
+            if self._leads is not None:
+                self._came = 1
+                self._fresh.set()
+
     async def _follow_others(self) -> None:
         """Take in what other processes changed: on SQLite only commands do."""
-        events = await self._run(self._reads, self.store.events, self._seen_event, _POLL)
-        if events:
-            self._seen_event = events[-1].seq
         alone = self.database.is_sqlite
-        changed = {one.item for one in events if not alone or one.kind is EventKind.FORGOTTEN}
-        if changed:
-            await self._refresh(changed)
+        while True:
+            events = await self._run(self._reads, self.store.events, self._seen_event, _POLL)
+            if events:
+                self._seen_event = events[-1].seq
+            changed = {one.item for one in events if not alone or one.kind is EventKind.FORGOTTEN}
+            if changed:
+                await self._refresh(changed)
+            if not alone and any(one.kind in _NEW for one in events):
+                # They may have come in elsewhere, and this process may be the one that scores.
+                self._came += 1
+                self._fresh.set()
+            if len(events) < _POLL:
+                return
 
     async def _score_backlog(self) -> None:
         """Score what came in: by the model at once, by the fallback first where many wait."""
@@ -282,43 +312,68 @@ class Inbox:
         if self._leads is None:
             return
         try:
-            if self._came > CHUNK or self._is_behind:
-                await self._score_provisionally()
-            self._came = 0
-            self._is_behind = True
-            while not self._fresh.is_set():
-                some = await self._run(self._reads, self.store.unscored, 0, CHUNK)
-                if not some or not await self._score_some(some, self.models.best()):
-                    self._is_behind = False
-                    return
+            while await self._score_next():
+                pass
         except DBAPIError:
             self._fresh.set()
             raise
 
-    async def _score_provisionally(self) -> None:
-        """Let the fallback say something of every message that nothing is known of."""
-        while self.models.fallback is not None and self.models.current is not None:
+    async def _score_next(self) -> bool:
+        """One batch by the fallback where many are new, and one by the model; whether more wait."""
+        fallback, current = self.models.fallback, self.models.current
+        many, self._came = self._came > CHUNK, 0
+        more = False
+        if fallback is not None and (many or self._is_behind or current is None):
             new = partial(self.store.unscored, 0, _MANY, is_new=True)
             some = await self._run(self._reads, new)
-            if not some:
-                return
-            await self._score_some(some, self.models.fallback)
+            if some:
+                await self._score_some(some, fallback)
+            more = len(some) == _MANY
+        self._is_behind = False
+        if current is None:
+            # It is tried again when a model is there.
+            return more
+        some = await self._run(self._reads, self.store.unscored, 0, CHUNK)
+        if some:
+            await self._score_some(some, current)
+        self._is_behind = len(some) == CHUNK
+        if time.monotonic() - self._last_ingest < _POLITE and self._came > CHUNK:
+            # Very many are coming in just now: taking them in goes before scoring them.
+            await asyncio.sleep(_POLITE)
+        return more or self._is_behind or self._fresh.is_set()
 
-    async def _score_some(self, some: Sequence[Unscored], model: Loaded | None) -> bool:
-        """Score messages; whether they are settled, so that others can come next."""
-        texts = [one.text for one in some]
-        scores = await self.engine.submit(texts, Lane.BULK, seconds=_HOUR, model=model)
-        current = self.models.current
-        provisional = current is None or scores.model != current.name
-        self.metrics.scored(scores)
-        said = [_said(one, scores, row, provisional) for row, one in enumerate(some)]
+    async def _score_some(self, some: Sequence[Unscored], model: Loaded) -> None:
+        """Score messages, and let their items stand where that puts them."""
+        self._fresh.clear()
+        said = await self._ask(some, model)
         changed = await self._run(self._writes, self.store.write_said, said, self.weighing)
         self.ranker.update(changed, _now())
         self.hub.wake()
-        if time.monotonic() - self._last_ingest < _POLITE:
-            # Messages are coming in: taking them in goes before scoring them.
-            await asyncio.sleep(_POLITE)
-        return not provisional
+
+    async def _ask(self, some: Sequence[Unscored], model: Loaded) -> list[Said]:
+        """What a model says of messages; one at which it fails keeps what the fallback says.
+
+        One at which both fail gets the priors, and a person should look.
+        """
+        texts = [one.text for one in some]
+        try:
+            scores = await self.engine.submit(texts, Lane.BULK, seconds=_HOUR, model=model)
+        except NoModelError:
+            raise
+        except Exception as error:  # whatever a runtime raises at one text
+            if len(some) == 1:
+                _LOG.error("message_not_scored", seq=some[0].seq, error=type(error).__name__)
+                return [_set_aside(some[0], model)]
+            scores = None
+        failed = scores is None or scores.model != model.name
+        if failed and len(some) > 1:
+            parts = [await self._ask([one], model) for one in some]
+            return [one for part in parts for one in part]
+        assert scores is not None  # noqa: S101  one message that failed was set aside
+        self.metrics.scored(scores)
+        # By the fallback alone where the model is asked later; not where the model failed.
+        provisional = not failed and model is not self.models.current
+        return [_said(one, scores, row, provisional) for row, one in enumerate(some)]
 
     async def _watch(self) -> None:
         """Swap the model when the champion pointer names another."""
@@ -338,22 +393,32 @@ class Inbox:
         counts = await self._run(self._reads, self.store.counts)
         self.metrics.counted(counts)
         days = self.settings.retention_days
+        if not self.database.is_sqlite:
+            await self._read_all_anew()
         if self._leads is not None and days:
-            before = int(time.time() * 1_000) - days * _DAY_MS
-            removed = await self._run(self._writes, self.store.prune, before)
-            if removed:
+            before = await self._run(self._reads, self.store.now) - days * _DAY_MS
+            # One short transaction after the other: messages come in between.
+            while removed := await self._run(self._writes, self.store.prune_some, before):
                 _LOG.info("pruned", items=removed)
         await asyncio.sleep(_MINUTE)
+
+    async def _read_all_anew(self) -> None:
+        """Put right whatever the mirror of the queue may have missed of other processes."""
+        standings = await self._run(self._reads, self.store.standings)
+        self.ranker.update(standings, _now())
+        self.ranker.keep_only({one.id for one in standings})
 
     async def _weigh_outdated(self) -> None:
         """Weigh open items anew that were weighed by another policy."""
         if self._leads is None:
             return
-        while ids := await self._run(self._writes, self.store.outdated, _MANY):
+        after = 0
+        while ids := await self._run(self._writes, self.store.outdated, after, _MANY):
             await self._run(self._writes, self.store.weigh_again, ids, self.weighing)
+            after = ids[-1]
 
     def _on_batch(self, batch: Batch) -> None:
-        self.metrics.computed(batch, self.gate.inside)
+        self.metrics.computed(batch)
 
 
 def _now() -> datetime:
@@ -373,12 +438,15 @@ def _said(one: Unscored, scores: ScoreBatch, row: int, provisional: bool) -> Sai
     )
 
 
-@contextlib.asynccontextmanager
-async def open_inbox(settings: Settings, metrics: Metrics) -> Any:
-    """An inbox that is started, and stopped at the end."""
-    inbox = Inbox(settings, metrics)
-    await inbox.start()
-    try:
-        yield inbox
-    finally:
-        await inbox.stop()
+def _set_aside(one: Unscored, best: Loaded) -> Said:
+    """A message that no model can score: it ranks by the priors, and a person should look."""
+    priors = best.scorer.config.priors
+    return Said(
+        seq=one.seq,
+        need=np.asarray(priors.need, dtype=np.float32),
+        sentiment=np.asarray(priors.sentiment, dtype=np.float32),
+        language=None,
+        review=Review.UNREADABLE.value,
+        model=best.name,
+        provisional=False,
+    )

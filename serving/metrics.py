@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -104,11 +104,10 @@ class Metrics:
         """A model was not taken."""
         self._swap_failures.inc()
 
-    def computed(self, batch: Batch, inside: int) -> None:
+    def computed(self, batch: Batch) -> None:
         """A batch was computed."""
         self._batch_size.observe(batch.texts)
         self._inference.labels(batch.model).observe(batch.seconds)
-        self._inflight.set(inside)
 
     def scored(self, scores: ScoreBatch) -> None:
         """Messages of the queue were scored."""
@@ -117,6 +116,14 @@ class Metrics:
     def ingested(self, channel: str, receipt: Receipt) -> None:
         """A message was handed in."""
         self._ingested.labels(channel, receipt.value).inc()
+
+    def refused(self) -> None:
+        """A message of a batch was not taken: what is wrong with it was told."""
+        self._ingested.labels("unknown", "refused").inc()
+
+    def follow(self, inside: Callable[[], float]) -> None:
+        """What is asked for the tokens that are queued or running."""
+        self._inflight.set_function(inside)
 
     def leases_expired(self, count: int) -> None:
         """Leases ran out."""

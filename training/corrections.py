@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from replyrank.data.cleaning import CLEANING_VERSION
+from replyrank.models.artefact import Artefact
 from replyrank.models.encoder import TriageModel
 from replyrank.models.held_out import HeldOut, has_held_out, load_held_out
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
@@ -64,8 +65,12 @@ class CorrectionRun:
         self.material = material
         self.work = work
         self._corrector = Corrector(config.start, config.encoder)
-        self._start = self._corrector.start
         self._folder = WorkFolder(work, self._facts)
+
+    @property
+    def start(self) -> Artefact:
+        """The model that it corrects."""
+        return self._corrector.start
 
     def plan(self) -> Plan:
         """Count the rows of every model and time a few updates.
@@ -105,11 +110,11 @@ class CorrectionRun:
         compared = self._corrector.tokens(self._measured()[1])
         checks = [*gate_checks(model, graphs, compared), *self._labelled(graphs)]
         require(checks)
-        config = self._start.config.model_copy(update={"name": name})
+        config = self.start.config.model_copy(update={"name": name})
         papers = correction_papers(
             name,
             self.config,
-            self._start,
+            self.start,
             self.material,
             figures=figures,
             checks=checks,
@@ -164,16 +169,16 @@ class CorrectionRun:
 
     def _known(self) -> int:
         """How many of the posts trained the model that it begins with, as far as that tells."""
-        if not has_held_out(self._start):
+        if not has_held_out(self.start):
             return 0
-        places = load_held_out(self._start).places(self.material.posts.texts)
+        places = load_held_out(self.start).places(self.material.posts.texts)
         return sum(place is not None for place in places)
 
     def _with_those_of_start(self, own: HeldOut) -> HeldOut:
         """What the model it begins with says of its own held-out posts, and these."""
-        if not has_held_out(self._start):
+        if not has_held_out(self.start):
             return own
-        others = load_held_out(self._start)
+        others = load_held_out(self.start)
         if others.rules != own.rules:
             return own
         others = others.take(np.flatnonzero(~np.isin(others.key, own.key)))
@@ -185,7 +190,7 @@ class CorrectionRun:
         """All that decides what the work folder holds."""
         return {
             "config": self.config.model_dump(mode="json", exclude={"name", "start"}),
-            "start": self._start.manifest_sha256,
+            "start": self.start.manifest_sha256,
             "rows": self.material.fingerprint(),
             "cleaning": CLEANING_VERSION,
         }

@@ -25,6 +25,11 @@ class FallbackRun:
         self.config = config
         self.material = material
 
+    @property
+    def start(self) -> None:
+        """It makes a new model."""
+        return
+
     def plan(self) -> str:
         """What will be fitted."""
         models = len(self.config.folds_run) + 1

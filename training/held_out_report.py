@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from replyrank.data.behaviour import load_cases
 from replyrank.data.vocabulary import Review
 from replyrank.models.artefact import Artefact
@@ -24,8 +26,9 @@ _NONE: Final = -1
 def held_out_report(
     artefact: Artefact, material: Material, policy: Policy, *, resamples: int = RESAMPLES
 ) -> EvaluationReport:
-    """Every figure of an artefact's held-out posts, and its behaviour suites.
+    """Every figure of an artefact's held-out posts of this material, and its behaviour suites.
 
+    A corrected model keeps those of the model it began with as well; they are not of its run.
     Intervals resample companies. The seed is 0, so that two models meet the same resamples.
 
     Args:
@@ -34,7 +37,7 @@ def held_out_report(
         policy: of the index.
         resamples: of the intervals.
     """
-    held, config = load_held_out(artefact), artefact.config
+    held, config = _of_material(load_held_out(artefact), material), artefact.config
     unsure = intents(held.need).max(axis=1) < config.thresholds.low_confidence
     predictions = Predictions(
         held.need,
@@ -56,6 +59,40 @@ def held_out_report(
     cases = predict(open_artefact(artefact, threads=1), case_texts(load_cases()))
     behaviour = behaviour_report(cases, seed=0, resamples=resamples)
     return report.model_copy(update={"behaviour": behaviour})
+
+
+def held_out_before(
+    start: Artefact, artefact: Artefact, material: Material, *, resamples: int = RESAMPLES
+) -> EvaluationReport:
+    """What the model that another began with says of the same posts.
+
+    Args:
+        start: the model before.
+        artefact: the corrected one, which holds the posts' labels.
+        material: whose posts are meant.
+        resamples: of the intervals.
+    """
+    held = _of_material(load_held_out(artefact), material)
+    places = {
+        place: text
+        for text, place in zip(material.posts.texts, held.places(material.posts.texts), strict=True)
+    }
+    said = predict(open_artefact(start, threads=1), [places[row] for row in range(len(held))])
+    return evaluate(
+        said,
+        held,
+        {},
+        0,
+        name=start.config.name,
+        support_threshold=start.config.thresholds.support_request,
+        groups=[None if number == _NONE else str(number) for number in held.company],
+        resamples=resamples,
+    )
+
+
+def _of_material(held: HeldOut, material: Material) -> HeldOut:
+    known = {place for place in held.places(material.posts.texts) if place is not None}
+    return held.take(np.array(sorted(known), dtype=np.int64))
 
 
 def _slices(held: HeldOut, material: Material) -> Mapping[str, Sequence[str | None]]:

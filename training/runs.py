@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from replyrank.models.artefact import Artefact
 from replyrank.training.config import AnyConfig, CorrectionConfig, FallbackConfig
 from replyrank.training.corrections import CorrectionRun
 from replyrank.training.fallback_run import FallbackRun
@@ -12,6 +13,11 @@ from replyrank.training.train import TrainingRun
 
 class Run(Protocol):
     """What the command line needs of a program."""
+
+    @property
+    def start(self) -> Artefact | None:
+        """The model that it corrects; None where it makes a new one."""
+        ...
 
     def plan(self) -> object:
         """What it will do and how long that should take, to be printed."""

@@ -23,7 +23,7 @@ from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.config import AnyConfig
 from replyrank.training.curves import run_curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
-from replyrank.training.held_out_report import held_out_report
+from replyrank.training.held_out_report import held_out_before, held_out_report
 from replyrank.training.material import Material
 from replyrank.training.report import write_report
 from replyrank.training.rows import TrainingRows
@@ -46,6 +46,8 @@ class RunFacts:
     artefact: Path
     #: its folder, with the curves in it
     work: Path
+    #: the model that it corrected
+    start: Artefact | None = None
 
 
 def track(
@@ -103,10 +105,15 @@ def _finished(
                 "python": platform.python_version(),
                 "machine": f"{platform.system()} {platform.machine()}",
                 "manifest_sha256": artefact.manifest_sha256,
+                **({} if facts.start is None else {"corrects": facts.start.manifest_sha256}),
             },
             inputs=data_inputs(facts.material),
             curves=run_curves(facts.work),
-            metrics={**report_metrics(report), **replay_metrics(artefact)},
+            metrics={
+                **report_metrics(report),
+                **before_metrics(facts, artefact),
+                **replay_metrics(artefact),
+            },
             files=files,
             requirement=f"replyrank=={version('replyrank')}",
         )
@@ -188,6 +195,14 @@ def report_metrics(report: EvaluationReport) -> dict[str, float]:
         add("behaviour", report.behaviour.kinds)
         add("behaviour", {suite.capability: suite.passed for suite in report.behaviour.suites})
     return found
+
+
+def before_metrics(facts: RunFacts, artefact: Artefact) -> dict[str, float]:
+    """Figures of the model that was corrected, on the same posts; nothing of any other run."""
+    if facts.start is None:
+        return {}
+    found = report_metrics(held_out_before(facts.start, artefact, facts.material))
+    return {f"before/{name}": value for name, value in found.items()}
 
 
 def replay_metrics(artefact: Artefact) -> dict[str, float]:

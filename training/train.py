@@ -78,6 +78,11 @@ class TrainingRun:
         self._folder = WorkFolder(work, self._facts)
         self.tokenizer = encoder_tokenizer(config.encoder, config.max_tokens)
 
+    @property
+    def start(self) -> None:
+        """It makes a new model."""
+        return
+
     def plan(self) -> Plan:
         """Count the rows of every stage and time a few updates of the real model.
 

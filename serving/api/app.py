@@ -11,7 +11,8 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -65,13 +66,15 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
         redirect_slashes=False,
     )
     app.state.inbox = inbox
+    app.state.keys = keys
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     for router in (scoring.router, queue.router, learning.router, watching.router):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DBAPIError, _database)
+    for kind in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(kind, _database)
     app.add_exception_handler(ClientGoneError, _gone)
     app.add_exception_handler(Exception, _unexpected)
     return _Service(Guard(app, settings, keys, metrics), inbox)
@@ -85,6 +88,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         )
         components = document.setdefault("components", {}).setdefault("schemas", {})
         components.update(docs.COMPONENTS)
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -105,8 +110,8 @@ async def _read_keys(inbox: Inbox, keys: KeyRing) -> None:
         await asyncio.sleep(_KEYS_AGAIN)
         try:
             await inbox.read(keys.load)
-        except DBAPIError:
-            _LOG.warning("keys_not_read")
+        except Exception as error:  # whatever it is: revoked keys must go on to be noticed
+            _LOG.warning("keys_not_read", error=type(error).__name__)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -133,8 +138,7 @@ async def _http(_: Request, error: Exception) -> Response:
 
 async def _database(_: Request, error: Exception) -> Response:
     """503: nothing was acknowledged; the same request may be sent again."""
-    assert isinstance(error, DBAPIError)  # noqa: S101
-    _LOG.error("database_failed", error=type(error.orig).__name__)
+    _LOG.error("database_failed", error=type(getattr(error, "orig", error)).__name__)
     detail = "the database does not take it now; nothing of the request was kept, send it again"
     return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=1).response()
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from replyrank.serving.api.guard import PRINCIPAL
 from replyrank.serving.api.problems import ProblemError, not_found
 from replyrank.serving.inbox import Inbox
+from replyrank.serving.queue.inbound import writable
 from replyrank.serving.queue.items import Item
 from replyrank.serving.queue.keys import Principal, Scope
 
@@ -40,7 +41,10 @@ async def read(request: Request, kind: type[Body]) -> Body:
         return kind.model_validate(raw)
     except ValidationError as error:
         found = [
-            {"where": ".".join(map(str, one["loc"])) or "body", "what": one["msg"]}
+            {
+                "where": writable(".".join(map(str, one["loc"])) or "body"),
+                "what": writable(one["msg"]),
+            }
             for one in error.errors(include_url=False, include_input=False, include_context=False)
         ][:_SHOWN]
         detail = f"{found[0]['where']}: {found[0]['what']}; see /v1/openapi.json"
@@ -75,6 +79,13 @@ def admit(request: Request, scope: Scope) -> Principal:
     return principal
 
 
+def still_admitted(request: Request) -> bool:
+    """Whether the key that began a long answer is still in use."""
+    principal: Principal = request.scope["state"][PRINCIPAL]
+    found: bool = request.app.state.keys.knows(principal)
+    return found
+
+
 def team_of(principal: Principal, asked: str | None) -> str | None:
     """The team whose items are meant; None for all.
 
@@ -84,7 +95,7 @@ def team_of(principal: Principal, asked: str | None) -> str | None:
     if principal.team is not None and asked not in (None, principal.team):
         detail = f"key {principal.id} is of the team {principal.team!r}, and {asked!r} is asked for"
         raise ProblemError(HTTPStatus.FORBIDDEN, f"{detail}; leave the team out")
-    return principal.team or asked
+    return asked if principal.team is None else principal.team
 
 
 def of_team(item: Item | None, number: int, team: str | None) -> Item:

@@ -101,6 +101,7 @@ _PROBLEM: Final = _object(
 )
 
 _TEXT_OF: Final = {
+    408: "the body did not come in time",
     400: "the request cannot be read",
     401: "no valid key",
     403: "the key may not do this",
@@ -116,7 +117,7 @@ _TEXT_OF: Final = {
 
 def _problems(*codes: int) -> Responses:
     content = {"application/problem+json": {"schema": _PROBLEM}}
-    everywhere = (400, 401, 403, 413, 415, 422, 429, 503)
+    everywhere = (400, 401, 403, 408, 413, 415, 422, 429, 503)
     return {
         code: {"description": _TEXT_OF[code], "content": content} for code in (*everywhere, *codes)
     }
@@ -146,6 +147,18 @@ def body(kind: type[BaseModel]) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
     }
 
+
+#: the header by which a caller says how long it waits
+TIMEOUT: Final = {
+    "parameters": [
+        {
+            "name": "X-Request-Timeout-Ms",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "number", "exclusiveMinimum": 0},
+        }
+    ]
+}
 
 SCORE: Final = _ok(
     _object({"model": {"type": "string"}, "scores": _array(_SCORES)}), "scores in order"

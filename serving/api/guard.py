@@ -3,6 +3,7 @@
 Plain ASGI: a request costs no task and no queue of its own.
 """
 
+import asyncio
 import re
 import time
 import uuid
@@ -37,7 +38,11 @@ _FAILED: Final = 500
 _SLOW: Final = 1.0
 #: pieces in which a body may come: many tiny ones cost more than their bytes
 _PIECES: Final = 4_096
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Linear, also where a string never ends.
+_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_NOT_BRACKETS: Final = re.compile(rb"[^\[\]{}]+")
+#: seconds in which a body must have come
+_PATIENCE: Final = 30.0
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -74,7 +79,7 @@ class Guard:
         try:
             scope.setdefault("state", {})[PRINCIPAL] = self._admit(scope, request.header)
             inner = receive
-            if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
+            if scope["method"] not in ("GET", "HEAD") and scope["path"] not in OPEN:
                 inner = _replay(await self._body(request.header, receive), receive)
             await self._app(scope, inner, request.send)
         except ProblemError as problem:
@@ -121,7 +126,12 @@ class Guard:
         parts: list[bytes] = []
         size = 0
         while True:
-            message = await receive()
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    message = await receive()
+            except TimeoutError:
+                detail = f"the body did not come within {_PATIENCE:g} s; send it at once"
+                raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from None
             if message["type"] == "http.disconnect":
                 raise ProblemError(HTTPStatus.BAD_REQUEST, "the body broke off; send it whole")
             parts.append(message.get("body", b""))
@@ -202,7 +212,7 @@ def _is_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= _DEPTH:
         return False
     depth = 0
-    for byte in _STRINGS.sub(b"", body):
+    for byte in _NOT_BRACKETS.sub(b"", _STRINGS.sub(b"", body)):
         if byte in b"[{":
             depth += 1
             if depth > _DEPTH:

@@ -22,7 +22,7 @@ from replyrank.serving.api.problems import bad_request, lease_lost
 from replyrank.serving.api.schemas import Claim, Finish, Hold, InboundMessage, MessageBatch, Name
 from replyrank.serving.api.views import item_view, place_views
 from replyrank.serving.inbox import Inbox
-from replyrank.serving.queue.inbound import Inbound
+from replyrank.serving.queue.inbound import Inbound, writable
 from replyrank.serving.queue.items import Receipt, Received
 from replyrank.serving.queue.keys import Scope
 from replyrank.serving.queue.ranker import Filter
@@ -70,6 +70,7 @@ async def ingest_batch(request: Request) -> Response:
             results.append(None)
         else:
             results.append(one)
+            inbox.metrics.refused()
     changes = await inbox.ingest(good, principal.team) if good else None
     taken = iter(changes.received if changes is not None else ())
     told = [_received(next(taken)) if one is None else one for one in results]
@@ -197,8 +198,8 @@ def _too_long(message: InboundMessage, inbox: Inbox) -> str | None:
 
 def _refusal(raw: object, detail: str) -> dict[str, Any]:
     given = raw.get("id") if isinstance(raw, dict) else None
-    number = given if isinstance(given, str) else None
-    return {"id": number, "result": "refused", "item": None, "detail": detail}
+    number = writable(given) if isinstance(given, str) else None
+    return {"id": number, "result": "refused", "item": None, "detail": writable(detail)}
 
 
 def _received(received: Received) -> dict[str, Any]:

@@ -44,7 +44,11 @@ def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         message = "has no time zone; give one, such as +00:00"
         raise ValueError(message)
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        message = "lies beyond the calendar; give a time between the years 1 and 9999"
+        raise ValueError(message) from None
 
 
 def _level(value: object) -> object:

@@ -13,7 +13,7 @@ from replyrank.serving.api.schemas import ScoreRequest
 from replyrank.serving.api.views import score_rows
 from replyrank.serving.inbox import Inbox
 from replyrank.serving.queue.keys import Scope
-from replyrank.serving.scoring.engine import ExpiredError, NoModelError
+from replyrank.serving.scoring.engine import CHUNK, ExpiredError, NoModelError
 from replyrank.serving.scoring.gate import Refusal
 
 router = APIRouter(prefix="/v1", tags=["scoring"])
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["scoring"])
 _TIMEOUT = "x-request-timeout-ms"
 
 
-@router.post("/score", responses=docs.SCORE, openapi_extra=docs.body(ScoreRequest))
+@router.post("/score", responses=docs.SCORE, openapi_extra=docs.body(ScoreRequest) | docs.TIMEOUT)
 async def score(request: Request) -> Response:
     """Intent, urgency and sentiment of each text, with the names of the flat files' columns."""
     inbox = inbox_of(request)
@@ -29,11 +29,8 @@ async def score(request: Request) -> Response:
     body = await read(request, ScoreRequest)
     _check_texts(body.texts, inbox)
     seconds = _seconds(request, inbox)
-    if inbox.is_draining:
-        detail = "the service is going down; ask another one"
-        raise _unavailable(detail, 1)
-    tokens = inbox.gate.tokens(body.texts)
-    refusal = inbox.gate.enter(tokens, seconds)
+    tokens, is_large = inbox.gate.tokens(body.texts), len(body.texts) > CHUNK
+    refusal = inbox.gate.enter(tokens, seconds, is_large=is_large)
     if refusal is not None:
         inbox.metrics.rejected.labels(refusal.value).inc()
         raise _refused(refusal, inbox, seconds)
@@ -46,7 +43,7 @@ async def score(request: Request) -> Response:
         detail = f"no model is loaded ({inbox.models.problem}); name one with --model"
         raise _unavailable(detail, 10) from None
     finally:
-        inbox.gate.leave(tokens)
+        inbox.gate.leave(tokens, is_large=is_large)
     return answer({"model": scores.model, "scores": score_rows(scores)})
 
 

@@ -1,6 +1,7 @@
 """What happens: changes as they come, counts, health, metrics."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
@@ -10,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from replyrank.serving.api import docs
-from replyrank.serving.api.context import admit, answer, inbox_of
+from replyrank.serving.api.context import admit, answer, inbox_of, still_admitted
 from replyrank.serving.api.problems import ProblemError
 from replyrank.serving.api.views import event_view
 from replyrank.serving.inbox import Inbox
@@ -19,6 +20,7 @@ from replyrank.serving.queue.keys import Scope
 router = APIRouter()
 
 _FAR = 2**63 - 1
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _PAGE = 200
 
 
@@ -32,21 +34,27 @@ async def events(
     inbox = inbox_of(request)
     principal = admit(request, Scope.AGENT)
     start = after
-    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
+    if last_event_id is not None and _NUMBER.fullmatch(last_event_id):
         start = min(int(last_event_id), _FAR)
     if start is None:
         start = await inbox.read(inbox.store.last_event)
-    return EventSourceResponse(_changes(inbox, start, principal.team))
+    return EventSourceResponse(_changes(request, inbox, start, principal.team))
 
 
-async def _changes(inbox: Inbox, after: int, team: str | None) -> AsyncIterator[ServerSentEvent]:
-    while not inbox.hub.is_closed:
+async def _changes(
+    request: Request, inbox: Inbox, after: int, team: str | None
+) -> AsyncIterator[ServerSentEvent]:
+    # A key that is revoked meanwhile sees nothing more.
+    while not inbox.hub.is_closed and still_admitted(request):
+        last = await inbox.read(inbox.store.last_event)
         found = await inbox.read(inbox.store.events, after, _PAGE, team)
         for one in found:
             after = one.seq
             data = json.dumps(event_view(one), separators=(",", ":"))
             yield ServerSentEvent(data, event=one.kind.value, id=str(one.seq))
         if len(found) < _PAGE:
+            # What is of other teams need not be looked at again.
+            after = max(after, last)
             await inbox.hub.wait()
 
 
@@ -54,10 +62,13 @@ async def _changes(inbox: Inbox, after: int, team: str | None) -> AsyncIterator[
 async def statistics(request: Request) -> Response:
     """Items by state, who waits and for how long, what is not scored yet, which model answers."""
     inbox = inbox_of(request)
-    admit(request, Scope.AGENT)
-    counts = await inbox.read(inbox.store.counts)
+    team = admit(request, Scope.AGENT).team
+    if team is None:
+        counts = await inbox.read(inbox.store.counts)
+    else:
+        counts = await inbox.read(inbox.store.states, team)
     backlog = await inbox.read(inbox.store.backlog)
-    waiting = inbox.ranker.waiting(inbox.now())
+    waiting = await inbox.read(inbox.ranker.waiting, inbox.now(), team)
     best = inbox.models.best()
     return answer(
         {

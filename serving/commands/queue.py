@@ -52,12 +52,16 @@ def forget(
     bring it back, and the next export tells training to drop the texts.
     """
     with open_database("queue", database) as opened:
+        from replyrank.pipeline.policy_file import load_policy  # noqa: PLC0415
         from replyrank.serving.queue.people import forget as remove  # noqa: PLC0415
+        from replyrank.serving.queue.weighing import Weighing, prior_of  # noqa: PLC0415
 
         if not yes and not typer.confirm(f"Remove everything of {author!r}?", err=True):
             message = "nothing was removed; answer y, or give --yes"
             raise UsageError(message)
-        gone = remove(opened, author, brand=brand, channel=channel)
+        policy = load_policy()
+        weighing = Weighing(policy, prior_of(policy, None))
+        gone = remove(opened, author, weighing, brand=brand, channel=channel)
     typer.echo(
         f"{gone.messages:,} messages removed, {gone.items:,} items with them, "
         f"{gone.corrections:,} corrections",

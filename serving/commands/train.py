@@ -93,7 +93,7 @@ def train(
         artefact = run.run(target, config.name)
         if store is not None:
             _say("logging to MLflow: figures, intervals, a replay of the sample trace")
-            logged = track(store, RunFacts(config, material, artefact, work), _say)
+            logged = track(store, RunFacts(config, material, artefact, work, run.start), _say)
             _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
         typer.echo(artefact)
 

@@ -7,8 +7,9 @@ each other (``Database.lock_brands``).
 """
 
 import hashlib
+import sqlite3
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    literal_column,
+    text,
+    true,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
@@ -26,8 +37,9 @@ from replyrank.serving.errors import StoreError
 _READ: Final = "replyrank_read"
 _SQLITE_CLOCK: Final = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
 _POSTGRES_CLOCK: Final = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-#: milliseconds that a writer waits for another
-_BUSY: Final = 5_000
+#: milliseconds that a writer waits for others: SQLite keeps no line, and a command may be unlucky
+_BUSY: Final = 30_000
+_IN_MEMORY: Final = frozenset({"sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _MIGRATION_LOCK: Final = 20_261_127
 _LEADER_LOCK: Final = 20_261_128
 
@@ -66,11 +78,31 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Connection]:
         """One snapshot to read from."""
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with (
-            self.engine.connect().execution_options(**{_READ: True}) as connection,
+            self.engine.connect().execution_options(**{_READ: True, **level}) as connection,
             connection.begin(),
         ):
             yield connection
+
+    def settled(self, table: Table) -> ColumnElement[bool]:
+        """Rows before which no other can appear any more.
+
+        PostgreSQL gives numbers out before a transaction commits: one that commits late would be
+        passed over by whoever has read on.
+        """
+        if self.is_sqlite:
+            return true()
+        oldest: ColumnElement[int] = literal_column(
+            "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)"
+        )
+        return table.c.xid < oldest
+
+    def scrub(self) -> None:
+        """Leave no copy of what was removed in the write-ahead log of SQLite."""
+        if self.is_sqlite:
+            with closing(sqlite3.connect(self.engine.url.database or "")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def now(self, connection: Connection) -> int:
         """The time by the database's clock, in milliseconds."""
@@ -79,7 +111,7 @@ class Database:
     def lead(self) -> Connection | None:
         """A connection by which this process does the common work; None if another one does.
 
-        It leads until the connection is closed. SQLite has one process, which leads.
+        It leads until the connection is invalidated. SQLite has one process, which leads.
         """
         connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if self.is_sqlite:
@@ -89,6 +121,10 @@ class Database:
             return connection
         connection.close()
         return None
+
+    def check(self, connection: Connection) -> None:
+        """Whether a connection is still there; raises what the database raises."""
+        connection.exec_driver_sql("SELECT 1")
 
     def lock_brands(self, connection: Connection, brands: Iterable[str]) -> None:
         """Let no other transaction join messages of these brands until this one ends."""
@@ -142,6 +178,9 @@ def _with_driver(url: str) -> str:
 
 def _open(url: str, writers: int) -> Engine:
     try:
+        if url in _IN_MEMORY:
+            message = f"{url!r} would be gone with the process; give sqlite:///FILE"
+            raise StoreError(message)
         if url.startswith("sqlite:"):
             # Readers beside the one writer; a connection is used by one thread at a time.
             return create_engine(
@@ -171,12 +210,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
+        # First of all: the next one may have to wait for another process.
+        f"busy_timeout={_BUSY}",
         "journal_mode=WAL",
         # A commit is on the disk before it is acknowledged.
         "synchronous=FULL",
-        f"busy_timeout={_BUSY}",
         "cache_size=-65536",
         "foreign_keys=ON",
+        # What is removed is overwritten.
+        "secure_delete=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

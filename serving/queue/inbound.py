@@ -62,15 +62,15 @@ class Keys:
         return (*self.always, *self.within_window, *self.copies)
 
 
-def keys_of(inbound: Inbound, policy: Policy) -> Keys:
-    """The keys of a message."""
+def keys_of(inbound: Inbound, policy: Policy, team: str | None = None) -> Keys:
+    """The keys of a message; those of two teams never meet."""
     message = inbound.message
     tied = ties(message, policy)
     public = policy.visibility(message.channel, message.visibility) is Visibility.PUBLIC
     return Keys(
-        always=tuple(map(_digest, tied.always)),
-        within_window=tuple(map(_digest, tied.within_window)),
-        copies=_copy_keys(inbound.brand, message.text) if public else (),
+        always=tuple(_digest((team, key)) for key in tied.always),
+        within_window=tuple(_digest((team, key)) for key in tied.within_window),
+        copies=_copy_keys(team, inbound.brand, message.text) if public else (),
     )
 
 
@@ -82,7 +82,7 @@ def _hash(raw: bytes) -> str:
     return hashlib.blake2b(raw, digest_size=_DIGITS // 2).hexdigest()
 
 
-def _copy_keys(brand: str, text: str) -> tuple[str, ...]:
+def _copy_keys(team: str | None, brand: str, text: str) -> tuple[str, ...]:
     """Bands of a MinHash of the text's shingles (Broder 1997; banding: Leskovec et al., ch. 3).
 
     Two texts of which nine in ten shingles agree share a band with probability 0.995, two of
@@ -97,7 +97,7 @@ def _copy_keys(brand: str, text: str) -> tuple[str, ...]:
     factors, offsets = _permutations()
     least = ((shingles[:, None] * factors + offsets) % _PRIME).min(axis=0).tobytes()
     size = len(least) // _BANDS
-    start = f"copy {brand} ".encode()
+    start = repr(("copy", team, brand)).encode("utf-8", "surrogatepass")
     return tuple(
         _hash(start + bytes([band]) + least[band * size : (band + 1) * size])
         for band in range(_BANDS)

@@ -65,7 +65,6 @@ class Event:
     at: int
     actor: str | None
     generation: int | None
-    detail: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,8 @@ class Standing:
     follow_ups: float
     intent: str | None
     preferred_agent: str | None
+    #: counts its changes
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Item:
     model: str | None
     review: str | None
     messages: int
+    version: int
     #: all of them, or the latest that is no copy
     turns: tuple[Turn, ...] = ()
 

@@ -105,7 +105,7 @@ class Joining:
             messages: new ones.
             seqs: the number of each.
         """
-        keyed = [(inbound, keys_of(inbound, self.policy)) for inbound in messages]
+        keyed = [(inbound, keys_of(inbound, self.policy, self.team)) for inbound in messages]
         self._load({key for _, keys in keyed for key in keys.all})
         for seq, (inbound, keys) in zip(seqs, keyed, strict=True):
             self._place(seq, inbound, keys)
@@ -119,9 +119,14 @@ class Joining:
                 draft.id = number
             rows = [{"id": number, **one} for number, one in zip(ids, values, strict=True)]
             self.connection.execute(insert(item), rows)
-        old = [draft for draft in self._drafts.values() if draft.changed]
+        # In the order of their numbers, as everywhere: two writers wait, and never for each other.
+        old = sorted(
+            (draft for draft in self._drafts.values() if draft.changed), key=lambda one: one.id or 0
+        )
         if old:
-            changing = update(item).where(item.c.id == bindparam("_id"))
+            changing = (
+                update(item).where(item.c.id == bindparam("_id")).values(version=item.c.version + 1)
+            )
             self.connection.execute(changing, [{"_id": d.id, **_values(d)} for d in old])
         self._write_merged()
         upsert_keys(
@@ -139,6 +144,11 @@ class Joining:
         """Items that went into others."""
         return self._merged
 
+    @property
+    def created(self) -> int:
+        """How many items are new."""
+        return len(self._new)
+
     def _write_merged(self) -> None:
         for draft in self._merged:
             into = draft.survivor().id
@@ -146,9 +156,17 @@ class Joining:
                 self.connection.execute(
                     update(table).where(table.c.item == draft.id).values(item=into)
                 )
+            self.connection.execute(
+                update(item).where(item.c.id == draft.id).values(state=State.MERGED)
+            )
 
     def _load(self, names: Iterable[str]) -> None:
-        """The keys that are known, and the items that they lead to."""
+        """The keys that are known, and the items that they lead to.
+
+        The items are locked: what is decided of them here holds until it is written.
+        """
+        known = select(item_key.c.key, item_key.c.last_at, item_key.c.item)
+        found = self.connection.execute(known.where(item_key.c.key.in_(sorted(names)))).all()
         first = (
             select(message.c.text)
             .where(message.c.item == item.c.id)
@@ -157,16 +175,21 @@ class Joining:
             .scalar_subquery()
         )
         query = (
-            select(item_key.c.key, item_key.c.last_at, item, first.label("first_text"))
-            .join(item, item.c.id == item_key.c.item)
-            .where(item_key.c.key.in_(sorted(names)))
+            select(item, first.label("first_text"))
+            .where(item.c.id.in_(sorted({row.item for row in found})))
+            .order_by(item.c.id)
+            .with_for_update(of=item)
         )
-        for row in self.connection.execute(query).mappings():
+        rows = {row["id"]: row for row in self.connection.execute(query).mappings()}
+        for key, last_at, number in found:
+            row = rows.get(number)
+            if row is None:
+                continue
             if row["state"] in OPEN:
-                draft = self._drafts.setdefault(row["id"], _draft(row))
-                self._keys[row["key"]] = _Key(draft, row["last_at"])
+                draft = self._drafts.setdefault(number, _draft(row))
+                self._keys[key] = _Key(draft, last_at)
             else:
-                self._keys[row["key"]] = _Key(None, row["last_at"], row["owner"])
+                self._keys[key] = _Key(None, last_at, row["owner"])
 
     def _place(self, seq: int, inbound: Inbound, keys: Keys) -> None:
         given = inbound.message
@@ -243,25 +266,28 @@ class Joining:
         return self._one_of(found)
 
     def _one_of(self, found: list[Draft]) -> Draft:
-        """What an agent holds stays; else the oldest takes the others in."""
+        """What an agent holds, as it is; else the oldest, which takes the others in."""
         found.sort(key=lambda draft: (draft.state is not State.LEASED, draft.age_from))
         kept = found[0]
-        for other in found[1:]:
-            if other.state is State.LEASED:
-                continue
+        # What would come into a held item behind its holder's back might be answered unread.
+        for other in found[1:] if kept.state is State.WAITING else ():
             self._grow(
-                kept, other.age_from, is_public=other.is_public, target=other.target,
+                kept,
+                other.age_from,
+                is_public=other.is_public,
+                target=other.target,
                 reach=other.reach,
-            )  # fmt: skip
+            )
             kept.last_at = max(kept.last_at, other.last_at)
             kept.messages += other.messages
             kept.latest = max(kept.latest, other.latest)
             kept.copies += other.copies
+            kept.went_public = kept.went_public or other.went_public
+            kept.preferred_agent = kept.preferred_agent or other.preferred_agent
             other.merged_into, other.changed = kept, True
             if other.id is None:
                 self._new.remove(other)
             else:
-                other.state = State.MERGED
                 self._merged.append(other)
         return kept
 
@@ -285,7 +311,8 @@ class Joining:
         return None
 
     def _is_recent(self, key: _Key, arrived: int) -> bool:
-        return arrived - key.last_at <= self.policy.threads.window_hours * _HOUR
+        # Messages may come late: the one that came first may be the younger.
+        return abs(arrived - key.last_at) <= self.policy.threads.window_hours * _HOUR
 
 
 def _draft(row: Mapping[Any, Any]) -> Draft:
@@ -314,12 +341,12 @@ def _values(draft: Draft) -> dict[str, object]:
         name: getattr(draft, name)
         for name in (
             *("age_from", "last_at", "is_public", "went_public", "messages", "copies", "reach"),
-            *("target", "preferred_agent", "state", "latest"),
+            *("target", "preferred_agent", "latest"),
         )
     }
     if draft.id is None:
         values |= {"brand": draft.brand, "channel": draft.channel, "team": draft.team}
-        values |= {"follow_ups": 0.0, "generation": 0}
+        values |= {"state": State.WAITING, "follow_ups": 0.0, "generation": 0, "version": 1}
     return values
 
 

@@ -60,7 +60,17 @@ NOBODY: Final = Principal(None, frozenset(Scope), None)
 
 
 def make_key(database: Database, name: str, scopes: frozenset[Scope], team: str | None) -> str:
-    """Make a key; what is returned is shown once and cannot be had again."""
+    """Make a key; what is returned is shown once and cannot be had again.
+
+    Raises:
+        UsageError: if the team has no name, or a key of a team is to have all rights.
+    """
+    if team is not None and (not team.strip() or Scope.ADMIN in scopes):
+        message = (
+            f"--team {team!r} with --scope {' '.join(sorted(scopes))}: name a team, and leave "
+        )
+        message += "it out of a key with admin, which sees the records of all"
+        raise UsageError(message)
     number, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     with database.write() as connection:
         connection.execute(
@@ -145,6 +155,12 @@ class KeyRing:
             for row in rows
             if row.revoked_at is None
         }
+
+    def knows(self, principal: Principal) -> bool:
+        """Whether somebody who was found before may still ask."""
+        if principal.id is None:
+            return self.is_empty
+        return principal.id in self._known
 
     def find(self, given: str | None) -> Principal | None:
         """Who has this key; None if nobody does."""

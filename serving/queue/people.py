@@ -7,7 +7,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from replyrank.data.label_records import Deletion, LabelRecord, ModelSaid, Record, format_record
 from replyrank.data.text_key import text_key
@@ -34,7 +45,7 @@ from replyrank.serving.queue.schema import (
 )
 from replyrank.serving.queue.statements import insert_new
 from replyrank.serving.queue.store import remove_items
-from replyrank.serving.queue.weighing import Weighing
+from replyrank.serving.queue.weighing import Weighing, hold_items
 
 #: what stands as the model of a message that a person labelled
 PERSON: Final = "person"
@@ -71,8 +82,12 @@ def correct(database: Database, labelling: Labelling, weighing: Weighing) -> int
         the item; None if there is no such message.
     """
     with database.write() as connection:
-        row = connection.execute(select(message).where(_is(labelling))).mappings().one_or_none()
-        if row is None:
+        found = connection.execute(select(message.c.item).where(_is(labelling))).scalar()
+        if found is None or not hold_items(connection, [found]):
+            return None
+        query = select(message).where(_is(labelling)).with_for_update()
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None or row["item"] != found:
             return None
         now = database.now(connection)
         record = LabelRecord(
@@ -87,7 +102,7 @@ def correct(database: Database, labelling: Labelling, weighing: Weighing) -> int
             labelled_at=datetime.fromtimestamp(now / 1_000, UTC),
             said=_said(row),
         )
-        _keep(connection, record)
+        _keep(connection, record, row["author"])
         connection.execute(
             update(message).where(message.c.seq == row["seq"]).values(_labelled(row, labelling))
         )
@@ -104,7 +119,7 @@ def corrections(database: Database, after: int, limit: int) -> Iterator[tuple[in
     with database.read() as connection:
         query = (
             select(correction.c.seq, correction.c.record)
-            .where(correction.c.seq > after)
+            .where(correction.c.seq > after, database.settled(correction))
             .order_by(correction.c.seq)
             .limit(limit)
         )
@@ -113,87 +128,98 @@ def corrections(database: Database, after: int, limit: int) -> Iterator[tuple[in
 
 
 def forget(
-    database: Database, author: str, *, brand: str | None = None, channel: str | None = None
+    database: Database,
+    author: str,
+    weighing: Weighing,
+    *,
+    brand: str | None = None,
+    channel: str | None = None,
 ) -> Forgotten:
     """Remove every message of an author, with what was said of it.
 
     Ids remain as tombstones, so that a platform that sends the message again does not bring it
     back, and a deletion record tells training to drop the text.
+
+    Args:
+        database: of the queue.
+        author: as the platform has it.
+        weighing: of items that others wrote to as well.
+        brand: of this brand alone.
+        channel: on this channel alone.
     """
-    wanted = [message.c.author == author]
-    wanted += [] if brand is None else [message.c.brand == brand]
-    wanted += [] if channel is None else [message.c.channel == channel]
+
+    def of(table: Table) -> ColumnElement[bool]:
+        wanted = [table.c.author == author]
+        wanted += [] if brand is None else [table.c.brand == brand]
+        wanted += [] if channel is None else [table.c.channel == channel]
+        return and_(*wanted)
+
     with database.write() as connection:
+        brands = connection.execute(select(message.c.brand).where(of(message)).distinct())
+        # Nothing of his can come in meanwhile, and no item can grow.
+        database.lock_brands(connection, brands.scalars())
         now = database.now(connection)
-        rows = connection.execute(select(message).where(and_(*wanted))).mappings().all()
-        removed = 0
-        for row in rows:
-            removed += _forget_labels(connection, row, now)
-            key = {name: row[name] for name in ("brand", "channel", "external_id")}
-            insert_new(connection, tombstone, {**key, "at": now})
-        seqs = [row["seq"] for row in rows]
-        connection.execute(delete(message).where(message.c.seq.in_(seqs)))
-        emptied = _without(connection, {row["item"] for row in rows}, now)
-        return Forgotten(len(rows), emptied, removed)
+        items = select(message.c.item).where(of(message)).distinct()
+        held = hold_items(connection, connection.execute(items).scalars())
+        columns = [message.c[name] for name in ("brand", "channel", "external_id", "text")]
+        rows = connection.execute(select(*columns).where(of(message))).all()
+        keys = {(row.brand, row.channel, row.external_id): row.text for row in rows}
+        labels = connection.execute(select(correction).where(of(correction))).all()
+        for row in labels:
+            # The message itself may be gone by age.
+            text = json.loads(row.record).get("text")
+            keys.setdefault((row.brand, row.channel, row.external_id), text)
+        removed = connection.execute(delete(correction).where(of(correction))).rowcount
+        for key, text in keys.items():
+            _bury(connection, key, text, now)
+        connection.execute(delete(message).where(of(message)))
+        emptied = _without(connection, held, weighing, now)
+    database.scrub()
+    return Forgotten(len(rows), emptied, int(removed))
 
 
-def _without(connection: Connection, items: set[int], now: int) -> int:
+def _without(connection: Connection, items: set[int], weighing: Weighing, now: int) -> int:
     """Put items right that lost messages; returns how many had no other and went."""
-    left = {
-        row.item: row
-        for row in connection.execute(
-            select(
-                message.c.item,
-                func.count().label("count"),
-                func.min(message.c.arrived_at).label("first"),
-                func.max(message.c.seq).label("latest"),
-            )
-            .where(message.c.item.in_(items))
-            .group_by(message.c.item)
-        )
-    }
+    count = select(message.c.item, func.min(message.c.seq).label("first"), func.sum(
+        case((message.c.is_copy, 0), else_=1)).label("own"))  # fmt: skip
+    of = count.where(message.c.item.in_(items)).group_by(message.c.item)
+    left = {row.item: row for row in connection.execute(of)}
     empty = sorted(items - left.keys())
     if empty:
         remove_items(connection, empty)
-    for number, row in left.items():
-        connection.execute(
-            update(item)
-            .where(item.c.id == number)
-            .values(messages=row.count, age_from=row.first, latest=row.latest, preferred_agent=None)
-        )
-        # No later message of that author may be tied to what others wrote.
-        connection.execute(delete(item_key).where(item_key.c.item == number))
+    # Where only copies are left, the first of them stands for the others.
+    first = [row.first for row in left.values() if not row.own]
+    connection.execute(update(message).where(message.c.seq.in_(first)).values(is_copy=False))
+    # No later message of that author may be tied to what others wrote.
+    connection.execute(delete(item_key).where(item_key.c.item.in_(items)))
+    connection.execute(update(item).where(item.c.id.in_(left)).values(preferred_agent=None))
+    weighing.write(connection, left)
     rows = [{"item": number, "kind": EventKind.FORGOTTEN, "at": now} for number in sorted(items)]
     if rows:
         connection.execute(insert(event), rows)
     return len(empty)
 
 
-def _forget_labels(connection: Connection, row: Any, now: int) -> int:
-    """Take the labels of a message out, and leave a record that says so; returns how many."""
-    same = and_(
-        correction.c.brand == row["brand"],
-        correction.c.channel == row["channel"],
-        correction.c.external_id == row["external_id"],
+def _bury(connection: Connection, key: tuple[str, str, str], text: str | None, now: int) -> None:
+    """Leave the id of a message as a tombstone, and a record that says so."""
+    brand, channel, external_id = key
+    row = {"brand": brand, "channel": channel, "external_id": external_id, "at": now}
+    insert_new(connection, tombstone, row)
+    deletion = Deletion(
+        kind="deletion",
+        brand=brand,
+        channel=Channel(channel),
+        external_id=external_id,
+        deleted_at=datetime.fromtimestamp(now / 1_000, UTC),
+        text_keys=() if text is None else (text_key(text),),
     )
-    removed = connection.execute(delete(correction).where(same)).rowcount
-    _keep(
-        connection,
-        Deletion(
-            kind="deletion",
-            brand=row["brand"],
-            channel=Channel(row["channel"]),
-            external_id=row["external_id"],
-            deleted_at=datetime.fromtimestamp(now / 1_000, UTC),
-            text_keys=(text_key(row["text"]),),
-        ),
-    )
-    return int(removed)
+    _keep(connection, deletion, None)
 
 
-def _keep(connection: Connection, record: Record) -> None:
+def _keep(connection: Connection, record: Record, author: str | None) -> None:
     connection.execute(
         insert(correction).values(
+            author=author,
             brand=record.brand,
             channel=record.channel,
             external_id=record.external_id,

@@ -35,6 +35,9 @@ POOL: Final = 256
 #: how much more an item counts for the agent who answered this customer before
 _PREFERRED: Final = 1.25
 _FIRST_ROOM: Final = 1024
+#: items that are not open any more of which it is still known
+_REMEMBERED: Final = 100_000
+_FOR_GOOD: Final = 1 << 62
 #: items whose index is computed while others wait
 _PART: Final = 8_192
 _NONE: Final = -1
@@ -99,6 +102,8 @@ class Ranker:
         self._words = {name: _Words() for name in ("team", "brand", "channel", "intent", "agent")}
         self._count = 0
         self._pulls = 0
+        #: items that are not open any more, with the version that said so
+        self._gone: dict[int, int] = {}
         #: items among which the first places are, as of the last tick, and those changed since
         self._pool: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._since: dict[int, None] = {}
@@ -118,25 +123,33 @@ class Ranker:
         """Take in items that are new or changed; those not open any more, or ``gone``, go."""
         with self._lock:
             for one in standings:
+                if self._is_old(one):
+                    continue
                 if one.state in OPEN:
                     self._put(one)
                     self._since[one.id] = None
                 else:
-                    self._drop(one.id)
+                    self._drop(one.id, one.version)
             for number in gone:
-                self._drop(number)
+                self._drop(number, _FOR_GOOD)
             # Dropping moves others into the free slots.
             slots = [self._slots[one.id] for one in standings if one.id in self._slots]
             if slots:
                 rows = np.unique(np.array(slots, dtype=np.int64))
                 self._value[rows] = self._index(rows, now).value
 
-    def hold(self, number: int) -> None:
-        """An item was claimed."""
+    def hold(self, number: int, version: int) -> None:
+        """An item was claimed; with that its version rose to this one."""
         with self._lock:
             slot = self._slots.get(number)
-            if slot is not None:
-                self._leased[slot] = True
+            if slot is not None and self._version[slot] < version:
+                self._leased[slot], self._version[slot] = True, version
+
+    def keep_only(self, ids: Iterable[int]) -> None:
+        """Drop all items but these: what a reading of all open ones has."""
+        with self._lock:
+            for number in set(self._slots) - set(ids):
+                self._drop(number, 0)
 
     def tick(self, now: datetime) -> None:
         """Compute the index of all, in parts: whoever asks meanwhile waits for one of them."""
@@ -225,10 +238,12 @@ class Ranker:
                 order = [0, *(row for row in order if row != 0)]
             return [int(self._id[rows[row]]) for row in order]
 
-    def waiting(self, now: datetime) -> dict[tuple[str, str], tuple[int, float]]:
+    def waiting(
+        self, now: datetime, team: str | None = None
+    ) -> dict[tuple[str, str], tuple[int, float]]:
         """By likeliest class and channel: how many wait, and how long the first of them has."""
         with self._lock:
-            rows = self._matching(Filter())
+            rows = self._matching(Filter(team=team))
             names = {number: word for word, number in self._words["channel"]._numbers.items()}
             classes = self._posterior[rows].argmax(axis=1)
             found: dict[tuple[str, str], tuple[int, float]] = {}
@@ -256,12 +271,23 @@ class Ranker:
         self._reach[slot], self._repeat[slot] = reach, repeat
         self._follow_ups[slot] = one.follow_ups
         self._leased[slot] = one.state is State.LEASED
+        self._version[slot] = one.version
         self._agent[slot] = self._words["agent"].number(one.preferred_agent)
         for name in ("team", "brand", "channel", "intent"):
             getattr(self, f"_{name}")[slot] = self._words[name].number(getattr(one, name))
         return slot
 
-    def _drop(self, number: int) -> None:
+    def _is_old(self, one: Standing) -> bool:
+        """Whether a later reading of the item is known: readings come in any order."""
+        slot = self._slots.get(one.id)
+        if slot is not None:
+            return bool(one.version < self._version[slot])
+        return one.version <= self._gone.get(one.id, 0)
+
+    def _drop(self, number: int, version: int) -> None:
+        self._gone[number] = version
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         slot = self._slots.pop(number, None)
         if slot is None:
             return
@@ -378,6 +404,7 @@ class Ranker:
     _repeat: FloatArray
     _follow_ups: FloatArray
     _value: FloatArray
+    _version: npt.NDArray[np.int64]
     _leased: npt.NDArray[np.bool_]
     _agent: npt.NDArray[np.int64]
     _team: npt.NDArray[np.int64]
@@ -406,6 +433,7 @@ _ARRAYS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
     "repeat": ("float64", ()),
     "follow_ups": ("float64", ()),
     "value": ("float64", ()),
+    "version": ("int64", ()),
     "leased": ("bool", ()),
     "agent": ("int64", ()),
     "team": ("int64", ()),

@@ -38,6 +38,7 @@ def standing_of(row: Any) -> Standing:
         follow_ups=row.follow_ups,
         intent=row.intent,
         preferred_agent=row.preferred_agent,
+        version=row.version,
     )
 
 

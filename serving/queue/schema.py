@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Float,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -23,6 +24,7 @@ METADATA: Final = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     }
 )
 
@@ -100,6 +102,8 @@ item: Final = Table(
     #: who answered this customer last
     Column("preferred_agent", String),
     Column("owner", String),
+    #: counts changes: of two readings the one with the greater is the later
+    Column("version", BigInteger, nullable=False),
     #: counts claims: a holder of an older one is refused
     Column("generation", Integer, nullable=False),
     Column("lease_until", BigInteger),
@@ -116,7 +120,7 @@ message: Final = Table(
     "message",
     METADATA,
     Column("seq", _Serial, primary_key=True, autoincrement=True),
-    Column("item", BigInteger, nullable=False, index=True),
+    Column("item", BigInteger, ForeignKey("item.id"), nullable=False, index=True),
     Column("brand", String, nullable=False),
     Column("channel", String(16), nullable=False),
     Column("external_id", String, nullable=False),
@@ -164,7 +168,10 @@ event: Final = Table(
     Column("at", BigInteger, nullable=False),
     Column("actor", String),
     Column("generation", Integer),
-    Column("detail", String),
+    #: of PostgreSQL: the transaction, since numbers become visible in another order than they rise
+    Column("xid", BigInteger),
+    # A number that was removed is never given again: whoever reads on from it would miss the next.
+    sqlite_autoincrement=True,
 )
 
 #: labels that people gave, and what must be forgotten, in the order in which training learns it
@@ -175,9 +182,13 @@ correction: Final = Table(
     Column("brand", String, nullable=False),
     Column("channel", String(16), nullable=False),
     Column("external_id", String, nullable=False),
+    #: of the message, for as long as the labels are kept
+    Column("author", String, index=True),
     #: a record of ``replyrank.data.label_records``
     Column("record", Text, nullable=False),
+    Column("xid", BigInteger),
     Index("ix_correction_message", "brand", "channel", "external_id"),
+    sqlite_autoincrement=True,
 )
 
 #: messages that were forgotten: the platform may send them again

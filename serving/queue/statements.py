@@ -10,6 +10,7 @@ from replyrank.serving.queue.schema import item_key, tally
 
 _SQLITE_CLAIM: Final = """
 UPDATE item SET state = 'leased', owner = :agent, generation = generation + 1,
+    version = version + 1,
     lease_until = {clock} + :lease, claimed_at = COALESCE(claimed_at, {clock}),
     seen = (SELECT MAX(seq) FROM message WHERE message.item = item.id)
 WHERE id = (
@@ -27,6 +28,7 @@ WITH wanted AS (
     ORDER BY array_position(CAST(:ids AS BIGINT[]), item.id) LIMIT 1
     FOR UPDATE SKIP LOCKED)
 UPDATE item SET state = 'leased', owner = :agent, generation = generation + 1,
+    version = version + 1,
     lease_until = {clock} + :lease, claimed_at = COALESCE(claimed_at, {clock}),
     seen = (SELECT MAX(seq) FROM message WHERE message.item = item.id)
 FROM wanted WHERE item.id = wanted.id

@@ -50,7 +50,7 @@ from replyrank.serving.queue.statements import (
     claim_statement,
     reserve,
 )
-from replyrank.serving.queue.weighing import Weighing
+from replyrank.serving.queue.weighing import Weighing, hold_items
 
 #: what items and turns are made of, in the order of their fields
 ITEM: Final = select(*(item.c[name] for name in Item.__dataclass_fields__ if name != "turns"))
@@ -110,7 +110,9 @@ class Store:
                 receipt = Receipt.ACCEPTED if first else Receipt.DUPLICATE
                 if one.key in gone:
                     receipt = Receipt.FORGOTTEN
-                number = known.get(one.key)
+                number, of_team = known.get(one.key, (None, None))
+                # A team learns nothing of another's items.
+                number = number if team in (None, of_team) else None
                 if one.key in placed:
                     number = placed[one.key].draft.survivor().id
                 received.append(Received(one.external_id, receipt, number))
@@ -126,32 +128,29 @@ class Store:
         """
         with self.database.write() as connection:
             seqs = [one.seq for one in said]
-            free = select(message.c.seq, message.c.item).where(
-                message.c.seq.in_(seqs),
-                or_(message.c.need.is_(None), message.c.provisional),
+            free = and_(
+                message.c.seq.in_(seqs), or_(message.c.need.is_(None), message.c.provisional)
             )
-            places: dict[int, int] = {row.seq: row.item for row in connection.execute(free)}
-            rows = [
-                {
-                    "_seq": one.seq,
-                    "need": one.need.tobytes(),
-                    "sentiment": one.sentiment.tobytes(),
-                    "language": one.language,
-                    "review": one.review,
-                    "model": one.model,
-                    "provisional": one.provisional,
-                }
-                for one in said
-                if one.seq in places
-            ]
-            if not rows:
+            # Items first, then messages: the order in which everybody locks.
+            of = select(message.c.item).where(free).distinct()
+            items = hold_items(connection, connection.execute(of).scalars())
+            columns = (message.c.seq, message.c.item, message.c.is_copy)
+            rows = connection.execute(select(*columns).where(free).with_for_update()).all()
+            # One whose item went meanwhile into another is left for the next time.
+            places = {row.seq: row for row in rows if row.item in items}
+            values = [_said_values(one) for one in said if one.seq in places]
+            if not values:
                 return []
-            connection.execute(update(message).where(message.c.seq == bindparam("_seq")), rows)
-            items = set(places.values())
-            weighing.write(connection, items)
-            final = {places[one.seq] for one in said if one.seq in places and not one.provisional}
+            connection.execute(update(message).where(message.c.seq == bindparam("_seq")), values)
+            changed = {row.item for row in places.values() if not row.is_copy}
+            weighing.write(connection, changed)
+            final = {
+                places[one.seq].item
+                for one in said
+                if one.seq in places and not one.provisional and not places[one.seq].is_copy
+            }
             self._tell(connection, final, EventKind.SCORED, self.database.now(connection))
-            return self._standings(connection, items)
+            return self._standings(connection, changed)
 
     def claim(
         self, agent: str, candidates: Sequence[int], lease_ms: int
@@ -186,7 +185,11 @@ class Store:
             row = connection.execute(
                 update(item)
                 .where(_held(number, generation, team))
-                .values(lease_until=now + lease_ms, seen=newest.scalar_subquery())
+                .values(
+                    lease_until=now + lease_ms,
+                    seen=newest.scalar_subquery(),
+                    version=item.c.version + 1,
+                )
                 .returning(item.c.owner, item.c.lease_until)
             ).one_or_none()
             if row is None:
@@ -202,7 +205,12 @@ class Store:
             row = connection.execute(
                 update(item)
                 .where(_held(number, generation, team))
-                .values(state=State.WAITING, owner=None, lease_until=None)
+                .values(
+                    state=State.WAITING,
+                    owner=None,
+                    lease_until=None,
+                    version=item.c.version + 1,
+                )
                 .returning(item.c.id)
             ).one_or_none()
             if row is None:
@@ -228,7 +236,12 @@ class Store:
             row = connection.execute(
                 update(item)
                 .where(_held(number, generation, team))
-                .values(state=outcome, finished_at=now, lease_until=None)
+                .values(
+                    state=outcome,
+                    finished_at=now,
+                    lease_until=None,
+                    version=item.c.version + 1,
+                )
                 .returning(item)
             ).mappings().one_or_none()  # fmt: skip
             if row is None:
@@ -251,10 +264,18 @@ class Store:
         with self.database.write() as connection:
             now = self.database.now(connection)
             late = and_(item.c.state == State.LEASED, item.c.lease_until < now)
+            # What another transaction is at just now is looked at the next time.
+            free = select(item.c.id).where(late).order_by(item.c.id)
+            ids = connection.execute(free.with_for_update(skip_locked=True)).scalars().all()
             rows = connection.execute(
                 update(item)
-                .where(late)
-                .values(state=State.WAITING, owner=None, lease_until=None)
+                .where(item.c.id.in_(ids))
+                .values(
+                    state=State.WAITING,
+                    owner=None,
+                    lease_until=None,
+                    version=item.c.version + 1,
+                )
                 .returning(item.c.id, item.c.generation)
             ).all()
             for row in rows:
@@ -271,12 +292,17 @@ class Store:
                 return [standing_of(row) for row in rows]
             return self._standings(connection, ids)
 
-    def outdated(self, limit: int) -> list[int]:
-        """Open items that were weighed by another policy than this one."""
+    def outdated(self, after: int, limit: int) -> list[int]:
+        """Open items behind a number that were weighed by another policy than this one."""
         with self.database.read() as connection:
             query = (
                 select(item.c.id)
-                .where(item.c.state.in_(OPEN), item.c.policy != self.policy.fingerprint)
+                .where(
+                    item.c.id > after,
+                    item.c.state.in_(OPEN),
+                    item.c.policy != self.policy.fingerprint,
+                )
+                .order_by(item.c.id)
                 .limit(limit)
             )
             return list(connection.execute(query).scalars())
@@ -284,7 +310,7 @@ class Store:
     def weigh_again(self, ids: Sequence[int], weighing: Weighing) -> None:
         """Weigh items by the policy in force."""
         with self.database.write() as connection:
-            weighing.write(connection, set(ids))
+            weighing.write(connection, hold_items(connection, ids))
 
     def unscored(self, after: int, limit: int, *, is_new: bool = False) -> list[Unscored]:
         """Messages that no model, or only a lesser one, has scored, oldest first.
@@ -326,15 +352,29 @@ class Store:
     def events(self, after: int, limit: int, team: str | None = None) -> list[Event]:
         """What happened after an event, in order: to all items, or to those of a team."""
         with self.database.read() as connection:
-            query = select(event).where(event.c.seq > after).order_by(event.c.seq).limit(limit)
+            new = and_(event.c.seq > after, self.database.settled(event))
+            query = select(event).where(new).order_by(event.c.seq).limit(limit)
             if team is not None:
                 query = query.join(item, item.c.id == event.c.item).where(item.c.team == team)
             return [_event(row) for row in connection.execute(query)]
 
+    def now(self) -> int:
+        """The time by the database's clock, in milliseconds."""
+        with self.database.read() as connection:
+            return self.database.now(connection)
+
     def last_event(self) -> int:
         """Number of the latest event, 0 before the first."""
         with self.database.read() as connection:
-            return int(connection.execute(select(func.max(event.c.seq))).scalar() or 0)
+            query = select(func.max(event.c.seq)).where(self.database.settled(event))
+            return int(connection.execute(query).scalar() or 0)
+
+    def states(self, team: str | None = None) -> dict[str, int]:
+        """Items by state, of all or of a team."""
+        with self.database.read() as connection:
+            query = select(item.c.state, func.count()).group_by(item.c.state)
+            rows = connection.execute(query if team is None else query.where(item.c.team == team))
+            return {state.value: 0 for state in State} | {row[0]: row[1] for row in rows}
 
     def counts(self) -> dict[str, int]:
         """Items by state, and how many are missing or too many (0 unless something is wrong)."""
@@ -361,17 +401,17 @@ class Store:
     def prune(self, before: int) -> int:
         """Remove items that were finished before a time, with all that is known of them."""
         removed = 0
-        while True:
-            with self.database.write() as connection:
-                old = and_(item.c.state.not_in(OPEN), func.coalesce(
-                    item.c.finished_at, item.c.last_at) < before)  # fmt: skip
-                ids = list(
-                    connection.execute(select(item.c.id).where(old).limit(_AT_ONCE)).scalars()
-                )
-                if not ids:
-                    return removed
-                remove_items(connection, ids)
-                removed += len(ids)
+        while some := self.prune_some(before):
+            removed += some
+        return removed
+
+    def prune_some(self, before: int) -> int:
+        """Remove some of them, in one short transaction; how many, 0 where none is left."""
+        with self.database.write() as connection:
+            finished = func.coalesce(item.c.finished_at, item.c.last_at)
+            old = and_(item.c.state.not_in(OPEN), finished < before)
+            ids = connection.execute(select(item.c.id).where(old).limit(_AT_ONCE)).scalars().all()
+            return remove_items(connection, ids) if ids else 0
 
     def check_writable(self) -> None:
         """Begin and end a writing transaction; raises what the database raises."""
@@ -394,11 +434,12 @@ class Store:
 
     def _items_of(
         self, connection: Connection, keys: Iterable[tuple[str, str, str]]
-    ) -> dict[tuple[str, str, str], int]:
+    ) -> dict[tuple[str, str, str], tuple[int | None, str | None]]:
         key = tuple_(message.c.brand, message.c.channel, message.c.external_id)
-        columns = (message.c.brand, message.c.channel, message.c.external_id, message.c.item)
-        rows = connection.execute(select(*columns).where(key.in_(sorted(keys))))
-        return {(row[0], row[1], row[2]): row[3] for row in rows}
+        columns = (message.c.brand, message.c.channel, message.c.external_id)
+        query = select(*columns, item.c.id, item.c.team).join(item, item.c.id == message.c.item)
+        rows = connection.execute(query.where(key.in_(sorted(keys))))
+        return {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
 
     def _forgotten(
         self, connection: Connection, keys: Iterable[tuple[str, str, str]]
@@ -425,7 +466,12 @@ class Store:
     def _tell_joined(self, connection: Connection, joining: Joining, now: int) -> None:
         numbers_of = list(placed_items(joining.placed))
         rows = [
-            {"item": number, "kind": one.happened, "at": now}
+            # An item that was made and went into another at once was never there.
+            {
+                "item": number,
+                "kind": EventKind.FOLLOW_UP if one.draft.merged_into else one.happened,
+                "at": now,
+            }
             for number, one in zip(numbers_of, joining.placed, strict=True)
         ]
         rows += [
@@ -433,49 +479,38 @@ class Store:
         ]
         if rows:
             connection.execute(insert(event), rows)
-        created = len({
-            number
-            for number, one in zip(numbers_of, joining.placed, strict=True)
-            if one.happened is EventKind.CREATED
-        })  # fmt: skip
-        if created:
-            add_to_tally(connection, CREATED, created)
+        if joining.created:
+            add_to_tally(connection, CREATED, joining.created)
 
     def _split_off(
         self, connection: Connection, row: Any, weighing: Weighing, now: int
     ) -> int | None:
         """An item of the messages that the holder has not seen; None if there are none."""
         later = and_(message.c.item == row["id"], message.c.seq > (row["seen"] or 0))
-        own = [turn_of(one) for one in connection.execute(TURNS.where(later, ~message.c.is_copy))]
-        if not own:
+        own = select(message.c.seq).where(later, ~message.c.is_copy).limit(1)
+        if connection.execute(own).scalar() is None:
             return None
-        values = {
-            name: row[name]
-            for name in ("brand", "channel", "team", "target", "reach", "is_public", "went_public")
-        }
         (number,) = reserve(connection, item, 1)
+        kept = {name: row[name] for name in ("brand", "channel", "team")}
+        # All but that follows from its messages: ``Weighing`` makes it.
+        made: dict[str, object] = {
+            "age_from": 0,
+            "last_at": 0,
+            "is_public": False,
+            "went_public": False,
+        }
+        made |= {"messages": 0, "copies": 0, "reach": 0, "target": 0.0, "latest": 0}
+        counted = {"follow_ups": 0.0, "generation": 0, "version": 1}
         connection.execute(
             insert(item).values(
-                **values,
-                id=number,
-                state=State.WAITING,
-                age_from=min(turn.arrived_at for turn in own),
-                last_at=row["last_at"],
-                messages=len(own),
-                latest=max(turn.seq for turn in own),
-                copies=0,
-                follow_ups=0.0,
-                generation=0,
-                preferred_agent=row["owner"],
+                **kept, **made, **counted,
+                id=number, state=State.WAITING, preferred_agent=row["owner"],
             )
-        )
+        )  # fmt: skip
         connection.execute(update(message).where(later).values(item=number))
         connection.execute(update(item_key).where(item_key.c.item == row["id"]).values(item=number))
-        connection.execute(
-            update(item).where(item.c.id == row["id"]).values(messages=item.c.messages - len(own))
-        )
         add_to_tally(connection, CREATED, 1)
-        weighing.write(connection, {number})
+        weighing.write(connection, {number, row["id"]})
         self._tell(connection, [number], EventKind.CREATED, now)
         return number
 
@@ -497,19 +532,32 @@ class Store:
             connection.execute(insert(event), rows)
 
 
-def remove_items(connection: Connection, ids: Sequence[int]) -> None:
-    """Delete items with their messages, keys and events."""
-    connection.execute(sql_delete(message).where(message.c.item.in_(ids)))
-    connection.execute(sql_delete(item_key).where(item_key.c.item.in_(ids)))
-    connection.execute(sql_delete(event).where(event.c.item.in_(ids)))
-    connection.execute(sql_delete(item).where(item.c.id.in_(ids)))
-    add_to_tally(connection, REMOVED, len(ids))
+def remove_items(connection: Connection, ids: Sequence[int]) -> int:
+    """Delete items with their messages, keys and events; returns how many were there."""
+    held = hold_items(connection, ids)
+    for table in (message, item_key, event):
+        connection.execute(sql_delete(table).where(table.c.item.in_(held)))
+    connection.execute(sql_delete(item).where(item.c.id.in_(held)))
+    add_to_tally(connection, REMOVED, len(held))
+    return len(held)
 
 
 def _held(number: int, generation: int, team: str | None) -> Any:
     """The row of a lease, if it is still that holder's, and of his team if he has one."""
     held = and_(item.c.id == number, item.c.generation == generation, item.c.state == State.LEASED)
     return held if team is None else and_(held, item.c.team == team)
+
+
+def _said_values(one: Said) -> dict[str, object]:
+    return {
+        "_seq": one.seq,
+        "need": one.need.tobytes(),
+        "sentiment": one.sentiment.tobytes(),
+        "language": one.language,
+        "review": one.review,
+        "model": one.model,
+        "provisional": one.provisional,
+    }
 
 
 def _message_values(one: Placed, number: int, now: int) -> dict[str, object]:
@@ -536,6 +584,4 @@ def _message_values(one: Placed, number: int, now: int) -> dict[str, object]:
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event(
-        row.seq, row.item, EventKind(row.kind), row.at, row.actor, row.generation, row.detail
-    )
+    return Event(row.seq, row.item, EventKind(row.kind), row.at, row.actor, row.generation)

@@ -1,12 +1,12 @@
-"""From the scores of an item's messages to what it weighs in the ranking."""
+"""From an item's messages to all that follows from them: what it weighs, its age, its target."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from replyrank.data.vocabulary import INTENTS, Review
+from replyrank.data.vocabulary import INTENTS, Channel, Review, Visibility
 from replyrank.models.joint import intents
 from replyrank.pipeline.index import class_posterior
 from replyrank.pipeline.policy import FloatArray, Policy
@@ -16,6 +16,10 @@ from replyrank.serving.queue.schema import item, message
 
 _UNSCORED: Final = (Review.EMPTY, Review.LANGUAGE, Review.UNREADABLE)
 _AT_ONCE: Final = 400
+_READ: Final = (
+    *("item", "seq", "text", "need", "review", "model", "channel", "is_public", "reach"),
+    "arrived_at",
+)
 
 
 def prior_of(policy: Policy, priors: Sequence[float] | None) -> FloatArray:
@@ -44,37 +48,90 @@ class Weighing:
         self._prior = prior
 
     def write(self, connection: Connection, items: Iterable[int]) -> None:
-        """Weigh items anew, of the messages that are scored, and keep it."""
+        """Make everything of items that follows from their messages anew, and keep it.
+
+        Whoever calls holds the items (``hold_items``), so that two do not miss each other's scores.
+        """
         numbers = sorted(items)
         for start in range(0, len(numbers), _AT_ONCE):
             some = numbers[start : start + _AT_ONCE]
-            columns = [message.c[name] for name in ("item", "text", "need", "review", "model")]
+            columns = [message.c[name] for name in _READ]
+            own: dict[int, list[Any]] = {number: [] for number in some}
             rows = connection.execute(
                 select(*columns)
-                .where(message.c.item.in_(some), ~message.c.is_copy, message.c.need.is_not(None))
+                .where(message.c.item.in_(some), ~message.c.is_copy)
                 .order_by(message.c.item, message.c.arrived_at, message.c.seq)
-            ).all()
-            of_item: dict[int, list[Any]] = {}
+            )
             for row in rows:
-                of_item.setdefault(row.item, []).append(row)
-            values = [self._values(number, of) for number, of in of_item.items()]
+                own[row.item].append(row)
+            copies = {row.item: row for row in connection.execute(_copies(some))}
+            values = [
+                self._values(number, of, copies.get(number)) for number, of in own.items() if of
+            ]
             if values:
-                connection.execute(update(item).where(item.c.id == bindparam("_id")), values)
+                changing = update(item).where(item.c.id == bindparam("_id"))
+                connection.execute(changing.values(version=item.c.version + 1), values)
 
-    def _values(self, number: int, rows: Sequence[Any]) -> dict[str, object]:
-        need = np.stack([probabilities(row.need) for row in rows]).astype(np.float64)
-        need /= need.sum(axis=1, keepdims=True)
-        scored = np.array([row.review not in _UNSCORED for row in rows])
-        weighed = weigh(
-            class_posterior(need), [row.text for row in rows], scored, self._prior, self.policy
-        )
-        reviews = sorted({row.review for row in rows if row.review})
-        return {
+    def _values(self, number: int, own: Sequence[Any], copies: Any) -> dict[str, object]:
+        policy, scored = self.policy, [row for row in own if row.need is not None]
+        reached = [row.reach or 0 for row in own if row.is_public]
+        reviews = sorted({row.review for row in own if row.review})
+        values: dict[str, object] = {
             "_id": number,
+            "messages": len(own),
+            "copies": 0 if copies is None else copies.count,
+            "age_from": own[0].arrived_at,
+            "last_at": max(row.arrived_at for row in own),
+            "latest": max(row.seq for row in own),
+            "is_public": bool(reached),
+            # Somebody answers a public question in private; the other way he has lost patience.
+            "went_public": bool(reached) and not own[0].is_public,
+            "reach": max([0, *reached, (copies.reach if copies is not None else 0) or 0]),
+            "target": min(policy.target_minutes(_channel(row), _visibility(row)) for row in own),
+            "review": ", ".join(reviews) or None,
+            "policy": policy.fingerprint,
+            "posterior": None,
+            "follow_ups": 0.0,
+            "intent": None,
+            "model": None,
+        }
+        if not scored:
+            return values
+        need = np.stack([probabilities(row.need) for row in scored]).astype(np.float64)
+        need /= need.sum(axis=1, keepdims=True)
+        readable = np.array([row.review not in _UNSCORED for row in scored])
+        texts = [row.text for row in scored]
+        weighed = weigh(class_posterior(need), texts, readable, self._prior, policy)
+        return values | {
             "posterior": weighed.posterior.astype(np.float64).tobytes(),
             "follow_ups": weighed.follow_ups,
             "intent": INTENTS[int(intents(need[-1:]).argmax())],
-            "review": ", ".join(reviews) or None,
-            "model": rows[-1].model,
-            "policy": self.policy.fingerprint,
+            "model": scored[-1].model,
         }
+
+
+def hold_items(connection: Connection, items: Iterable[int]) -> set[int]:
+    """Lock items until the end of the transaction, in the order of their numbers; those there."""
+    query = select(item.c.id).where(item.c.id.in_(sorted(items))).order_by(item.c.id)
+    return set(connection.execute(query.with_for_update()).scalars())
+
+
+def _copies(items: Sequence[int]) -> Any:
+    """How many copies items have, and the largest audience of one."""
+    return (
+        select(
+            message.c.item,
+            func.count().label("count"),
+            func.max(message.c.reach).label("reach"),
+        )
+        .where(message.c.item.in_(items), message.c.is_copy)
+        .group_by(message.c.item)
+    )
+
+
+def _channel(row: Any) -> Channel:
+    return Channel(row.channel)
+
+
+def _visibility(row: Any) -> Visibility:
+    return Visibility.PUBLIC if row.is_public else Visibility.PRIVATE

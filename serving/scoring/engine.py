@@ -184,7 +184,7 @@ class Engine:
         else:
             texts = [text for job in jobs for text in job.texts]
         try:
-            scores = self._answer(model, texts)
+            scores = self._answer(model, texts, jobs[0] if jobs[0].lane is Lane.BULK else None)
         except Exception as error:  # whatever a runtime raises: the thread must go on
             for job in jobs:
                 self._finish(job, error)
@@ -199,8 +199,14 @@ class Engine:
         # One call for all: each would wake the loop, which then waits for this thread.
         self._call(self._deliver, settled, self._batch)
 
-    def _answer(self, model: Loaded, texts: list[str]) -> ScoreBatch:
-        """What a model says; where it fails, what the fallback says."""
+    def _answer(self, model: Loaded, texts: list[str], begun: Job | None) -> ScoreBatch:
+        """What a model says; where it fails, what the fallback says.
+
+        Args:
+            model: that is asked.
+            texts: a batch.
+            begun: the large job that they are a chunk of.
+        """
         start = time.perf_counter()
         try:
             scores = model.scorer.score_batch(texts)
@@ -208,6 +214,12 @@ class Engine:
             spare = self._models.fallback
             if spare is None or spare is model:
                 raise
+            if begun is not None and begun.at:
+                # What was done of it by the other model does not count: it begins again.
+                begun.at, begun.done, begun.model = 0, [], spare
+                texts = list(begun.texts[:CHUNK])
+            elif begun is not None:
+                begun.model = spare
             model, scores = spare, spare.scorer.score_batch(texts)
         self._batch = Batch(
             len(texts), self._gate.tokens(texts), time.perf_counter() - start, model.name

@@ -108,13 +108,15 @@ def test_a_bad_row_of_a_batch_is_told_and_the_rest_goes_on(fresh: Service) -> No
             message("5", text="nul \0 and half \ud83d here"),
             message("6", text="x" * 10_001),
             message("7", colour="red"),
+            message("8", created_at="0001-01-01T00:00:00+23:59"),
+            message("9\ud800"),
         ]
         raw = json.dumps({"messages": bad}).encode()
         answer = client.post("/v1/messages/batch", content=raw)
         results = answer.json()["results"]
         assert [one["result"] for one in results] == [
             *("accepted", "refused", "refused", "refused", "refused", "accepted"),
-            *("refused", "refused"),
+            *("refused",) * 4,
         ]
         assert all(one["detail"] for one in results if one["result"] == "refused")
         assert "time zone" in results[4]["detail"]
@@ -199,7 +201,7 @@ def test_who_is_forgotten_leaves_nothing_but_a_tombstone(fresh: Service) -> None
         client.post("/v1/messages", json=message("3", "and his", author="al", **shared))
         given = {"brand": "acme", "channel": "twitter", "id": "1", "intent": "chatter"}
         client.post("/v1/corrections", json=given)
-        gone = forget(fresh.inbox.database, "bo")
+        gone = forget(fresh.inbox.database, "bo", fresh.inbox.weighing)
         assert (gone.messages, gone.corrections) == (2, 1)
         until(lambda: [one["latest"]["id"] for one in queue(client)] == ["3"])
         again = client.post("/v1/messages", json=message("1", "only mine", author="bo"))
@@ -229,6 +231,23 @@ def test_changes_come_as_events_and_go_on_after_a_break(fresh: Service) -> None:
             assert next(stream.iter_lines()) != "id: 1"
 
 
+def test_a_key_that_is_revoked_sees_no_more_events(fresh: Service) -> None:
+    database = fresh.inbox.database
+    key = make_key(database, "watch", frozenset({Scope.AGENT, Scope.INGEST}), None)
+    wait_for_keys(fresh)
+    with fresh.client(key) as client, client.stream("GET", "/v1/events") as stream:
+        revoke_key(database, key.split("_")[1])
+        with pytest.raises(StopIteration):
+            for _ in iter(stream.iter_lines().__next__, None):
+                pass
+
+
+def test_a_last_event_that_is_no_number_is_passed_over(client: httpx.Client) -> None:
+    headers = {"Last-Event-ID": "9" * 5_000}
+    with client.stream("GET", "/v1/events", params={"after": 0}, headers=headers) as stream:
+        assert stream.status_code == 200
+
+
 def test_a_slow_watcher_costs_nothing_and_another_goes_on(fresh: Service) -> None:
     with fresh.client() as client, client.stream("GET", "/v1/events", params={"after": 0}):
         batch = [message(str(n), f"parcel {n}", author=str(n)) for n in range(300)]
@@ -242,8 +261,20 @@ def test_health_says_alive_and_ready_apart(fresh: Service) -> None:
         fresh.inbox.is_draining = True
         assert client.get("/readyz").status_code == 503
         assert client.get("/livez").status_code == 200
-        refused = client.post("/v1/score", json={"texts": ["x"]})
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        # Whoever does not know it yet is still answered.
+        assert client.post("/v1/score", json={"texts": ["x"]}).status_code == 200
+        assert client.post("/livez", content=b"[" * 1_000_000).status_code == 405
+
+
+def test_a_body_that_is_made_to_be_slow_is_refused_at_once(client: httpx.Client) -> None:
+    for content in (
+        b"[" * 21 + b'"' + b'\\"' * 250_000,
+        b"[" * 21 + b'"' * 900_000,
+        b"[]," * 300_000,
+    ):
+        start = time.monotonic()
+        assert client.post("/v1/score", content=content).status_code == 400
+        assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(

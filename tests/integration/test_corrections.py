@@ -19,6 +19,7 @@ from replyrank.models.find import find_artefact
 from replyrank.models.held_out import load_held_out
 from replyrank.models.revive import read_weights, revive
 from replyrank.models.student import StudentModel
+from replyrank.pipeline.policy_file import load_policy
 from replyrank.training import distillation, fitting
 from replyrank.training.config import (
     CorrectionConfig,
@@ -29,6 +30,7 @@ from replyrank.training.config import (
     load_config,
 )
 from replyrank.training.corrections import CorrectionRun
+from replyrank.training.held_out_report import held_out_before, held_out_report
 from replyrank.training.material import Material, load_material
 from replyrank.training.runs import open_run
 from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
@@ -165,6 +167,19 @@ def test_it_keeps_what_the_folds_said_of_the_teams_posts(
     assert all(place is not None for place in after.places(material.posts.texts))
     own = after.company[len(before) :]
     assert own.min() > before.company.max()
+
+
+def test_its_figures_are_those_of_the_teams_posts_beside_those_before(
+    start: Artefact, corrected: Artefact, material: Material
+) -> None:
+    report = held_out_report(corrected, material, load_policy(), resamples=5)
+    before = held_out_before(start, corrected, material, resamples=5)
+    assert report.rows == before.rows == len(material.posts)
+    after_f1 = report.heads["intent"].figures["macro_f1"].value
+    before_f1 = before.heads["intent"].figures["macro_f1"].value
+    assert after_f1 is not None
+    assert before_f1 is not None
+    assert after_f1 > before_f1 + 0.2
 
 
 def test_the_same_again_goes_on_where_it_stopped(

@@ -1,7 +1,7 @@
 """The queue's promises, on both kinds of database."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import permutations
 
@@ -11,11 +11,14 @@ from sqlalchemy import delete
 
 from replyrank.data.vocabulary import Channel, Intent, UrgencyLevel
 from replyrank.pipeline.classes import POLICY_CLASSES, PolicyClass
+from replyrank.pipeline.policy_file import load_policy
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.inbound import Inbound
 from replyrank.serving.queue.items import Receipt
-from replyrank.serving.queue.schema import EventKind, State, item
+from replyrank.serving.queue.people import Labelling, correct, corrections, forget
+from replyrank.serving.queue.schema import EventKind, State, item, message
 from replyrank.serving.queue.store import Store
+from replyrank.serving.queue.weighing import Weighing, prior_of
 from tests.queues import (
     before,
     expire,
@@ -141,15 +144,19 @@ def test_a_message_that_belongs_to_two_items_makes_one_of_them(
     assert queue.counts()["conservation_error"] == 0
 
 
-def test_what_an_agent_holds_takes_the_other_item_in(database: Database) -> None:
+def test_nothing_comes_into_a_held_item_behind_its_holders_back(database: Database) -> None:
     queue = store(database)
-    (old,) = taken(queue, private("1", author="bo", created_at=before(60)))
+    (old,) = taken(queue, private("1", "my house is on fire", author="bo", created_at=before(60)))
     (new,) = taken(queue, private("2", author="al", customer="C1", created_at=before(5)))
     lease = held(queue, "kim", new)
     (joined,) = taken(queue, private("3", author="bo", customer="C1"))
     assert joined == new
-    assert item_of(queue, old).state is State.MERGED
-    assert queue.renew(new, lease.generation, 1000) is not None
+    assert item_of(queue, old).state is State.WAITING
+    done = queue.finish(new, lease.generation, State.ANSWERED, weighing())
+    assert done is not None
+    assert done.left_over is not None
+    open_ = {turn.external_id for one in queue.standings() for turn in item_of(queue, one.id).turns}
+    assert open_ == {"1", "3"}
 
 
 def test_a_follow_up_raises_what_is_known_of_the_matter(database: Database) -> None:
@@ -363,6 +370,7 @@ def test_a_row_that_vanishes_is_noticed(database: Database) -> None:
     queue = store(database)
     taken(queue, inbound("1", author="a"), inbound("2", author="b"))
     with database.write() as connection:
+        connection.execute(delete(message).where(message.c.item == 1))
         connection.execute(delete(item).where(item.c.id == 1))
     assert queue.counts()["conservation_error"] == 1
 
@@ -382,3 +390,196 @@ def test_a_lease_is_of_its_team(database: Database) -> None:
     assert not queue.release(number, lease.generation, "south")
     assert queue.finish(number, lease.generation, State.ANSWERED, weighing(), "south") is None
     assert queue.renew(number, lease.generation, 1000, "north") is not None
+
+
+def test_a_left_over_has_the_reach_and_target_of_its_own_messages(database: Database) -> None:
+    queue = store(database)
+    (number,) = taken(queue, inbound("1", author="bo", reach=900_000))
+    lease = held(queue, "kim", number)
+    taken(queue, private("2", "my account number is 12", author="bo"))
+    done = queue.finish(number, lease.generation, State.ANSWERED, weighing())
+    assert done is not None
+    assert done.left_over is not None
+    left, answered = item_of(queue, done.left_over), item_of(queue, number)
+    assert (left.is_public, left.reach, left.went_public) == (False, 0, False)
+    assert (answered.is_public, answered.reach, answered.messages) == (True, 900_000, 1)
+
+
+def test_a_message_that_comes_late_is_tied_by_its_own_time(database: Database) -> None:
+    queue = store(database)
+    new, old = taken(
+        queue,
+        inbound("1", author="bo", created_at=before(5)),
+        inbound("2", author="bo", created_at=before(60 * 24 * 30)),
+    )
+    assert new != old
+
+
+def test_messages_of_two_teams_never_meet(database: Database) -> None:
+    queue = store(database)
+    words = "the app is down in the whole country and nobody says a word"
+    (north,) = taken(queue, inbound("1", words, author="bo", customer="C1"), team="north")
+    (south,) = taken(queue, inbound("2", words, author="bo", customer="C1"), team="south")
+    assert north != south
+    assert (item_of(queue, north).team, item_of(queue, south).team) == ("north", "south")
+
+
+def test_an_item_that_was_made_and_taken_in_at_once_is_not_counted(database: Database) -> None:
+    queue = store(database)
+    taken(queue, private("1", author="bo"))
+    taken(
+        queue,
+        private("2", author="al", customer="C1"),
+        private("3", author="bo", customer="C1"),
+    )
+    assert rows(database, "item") == 1
+    assert queue.counts()["conservation_error"] == 0
+    assert [one.kind for one in queue.events(0, 9)].count(EventKind.CREATED) == 1
+
+
+def test_a_number_that_was_removed_is_never_given_again(database: Database) -> None:
+    queue = store(database)
+    taken(queue, inbound("1", author="bo"))
+    label = Labelling("acme", "twitter", "1", Intent.CHATTER, None, None, "kim")
+    correct(database, label, weighing())
+    last = queue.last_event()
+    ((seq, _),) = corrections(database, 0, 9)
+    forget(database, "bo", weighing())
+    (told,) = queue.events(last, 9)
+    assert told.kind is EventKind.FORGOTTEN
+    ((later, record),) = corrections(database, seq, 9)
+    assert later > seq
+    assert '"kind": "deletion"' in record
+
+
+def test_labels_of_a_message_that_is_gone_by_age_are_forgotten_too(database: Database) -> None:
+    queue = store(database)
+    (number,) = taken(queue, inbound("1", "my number is 123", author="bo"))
+    label = Labelling("acme", "twitter", "1", Intent.CHATTER, None, None, "kim")
+    correct(database, label, weighing())
+    lease = held(queue, "kim", number)
+    queue.finish(number, lease.generation, State.CLOSED, weighing())
+    queue.prune(queue.now() + 1)
+    gone = forget(database, "bo", weighing())
+    assert (gone.messages, gone.corrections) == (0, 1)
+    ((_, record),) = corrections(database, 0, 9)
+    assert "123" not in record
+    assert queue.ingest([inbound("1", author="bo")]).received[0].receipt is Receipt.FORGOTTEN
+
+
+def test_what_others_wrote_stays_without_what_the_forgotten_one_said(database: Database) -> None:
+    queue = store(database)
+    words = "the app is down in the whole country and nobody says a word"
+    urgent = Intent.SUPPORT_REQUEST, UrgencyLevel.CRITICAL
+    number = score(queue, [inbound("1", words, author="bo", reach=9_000)], urgent)
+    for name in ("al", "cy"):
+        taken(queue, inbound(name, f"RT {words}", author=name, reach=5))
+    forget(database, "bo", weighing())
+    found = item_of(queue, number)
+    assert [turn.external_id for turn in found.turns] == ["al", "cy"]
+    assert (found.messages, found.copies, found.reach) == (1, 1, 5)
+    (standing,) = queue.standings([number])
+    assert standing.posterior is None
+    assert queue.outdated(0, 9) == []
+
+
+def test_another_policy_changes_targets_and_ends(database: Database) -> None:
+    (number,) = taken(store(database), inbound("1"))
+    policy = load_policy()
+    faster = policy.model_copy(
+        update={
+            "channels": policy.channels.model_copy(
+                update={"twitter": policy.channels.twitter.model_copy(update={"public": 7.0})}
+            )
+        }
+    )
+    queue = Store(database, faster)
+    weigh = Weighing(faster, prior_of(faster, None))
+    # What was never weighed bears no policy's name: it is weighed when it is scored.
+    changes = queue.unscored(0, 9)
+    store(database).write_said([said(changes[0])], weighing())
+    assert queue.outdated(0, 9) == [number]
+    queue.weigh_again([number], weigh)
+    assert queue.outdated(0, 9) == []
+    (standing,) = queue.standings([number])
+    assert standing.target == 7.0
+
+
+def test_taking_in_does_not_undo_what_others_did_meanwhile(url: str) -> None:
+    """On PostgreSQL: an item is claimed and finished while a message for it is being taken in."""
+    with opened(url) as database, opened(url) as other:
+        if database.is_sqlite:
+            pytest.skip("SQLite has one writer")
+        queue, agents = store(database), store(other)
+        taken(queue, inbound("1", author="bo"))
+        stop, failures = threading.Event(), list[BaseException]()
+
+        def work() -> None:
+            try:
+                while not stop.is_set():
+                    open_ = [one.id for one in agents.standings()]
+                    found = agents.claim("kim", open_, 60_000)
+                    if found is not None:
+                        lease = found[0]
+                        done = agents.finish(
+                            lease.item, lease.generation, State.ANSWERED, weighing()
+                        )
+                        assert done is not None
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        for n in range(2, 120):
+            queue.ingest([inbound(str(n), f"again {n}", author="bo")])
+        stop.set()
+        thread.join()
+        assert failures == []
+        assert queue.counts()["conservation_error"] == 0
+        stuck = [one for one in queue.standings() if one.state is State.LEASED]
+        assert stuck == []
+        assert rows(database, "message") == 119
+
+
+AUTHORS = [f"a{n}" for n in range(12)]
+
+
+def hand_in(queue: Store) -> None:
+    for n in range(40):
+        queue.ingest(
+            [
+                inbound(f"{n}-{name}", f"text {n} {name}", author=name, customer=f"c{(k + n) % 12}")
+                for k, name in enumerate(AUTHORS)
+            ]
+        )
+
+
+def score_all(queue: Store) -> None:
+    for _ in range(60):
+        queue.write_said([said(one) for one in queue.unscored(0, 40)], weighing())
+
+
+def let_go(queue: Store) -> None:
+    for name in AUTHORS[:6]:
+        forget(queue.database, name, weighing())
+
+
+def test_taking_in_scoring_and_forgetting_at_once_never_lock_each_other_out(url: str) -> None:
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[Store], None]) -> None:
+        try:
+            with opened(url) as own:
+                work(store(own))
+        except BaseException as error:
+            failures.append(error)
+
+    works = (hand_in, score_all, score_all, let_go)
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with opened(url) as database:
+        assert store(database).counts()["conservation_error"] == 0

@@ -59,6 +59,14 @@ def test_a_revoked_key_opens_nothing_and_does_not_open_everything(database: Data
         revoke_key(database, key.split("_")[1])
 
 
+@pytest.mark.parametrize(("scope", "team"), [(Scope.AGENT, ""), (Scope.ADMIN, "north")])
+def test_a_key_of_no_team_or_of_a_team_and_all_is_not_made(
+    database: Database, scope: Scope, team: str
+) -> None:
+    with pytest.raises(UsageError, match="--team"):
+        make_key(database, "x", frozenset({scope}), team)
+
+
 def test_a_rotated_key_is_the_same_with_another_secret(database: Database) -> None:
     old = make_key(database, "desk", frozenset({Scope.AGENT, Scope.SCORE}), "north")
     new = rotate_key(database, old.split("_")[1])

@@ -1,5 +1,6 @@
 """The order of the open items: that of `replyrank rank`, kept right as time passes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -44,6 +45,7 @@ def standing(
         "follow_ups": 0.0,
         "intent": "support_request",
         "preferred_agent": None,
+        "version": 1,
     }
     moment = NOW - timedelta(minutes=minutes)
     return Standing(
@@ -136,12 +138,12 @@ def test_what_is_new_stands_in_its_place_at_once() -> None:
 def test_what_is_finished_or_gone_is_out_and_the_others_stay() -> None:
     ranker, standings = filled(50)
     before = [place.item for place in ranker.top(50, NOW)[0]]
-    done = standing(before[0], PRIOR, state=State.ANSWERED)
+    done = standing(before[0], PRIOR, state=State.ANSWERED, version=2)
     ranker.update([done], NOW, gone=[before[1], 12_345])
     assert [place.item for place in ranker.top(50, NOW)[0]] == before[2:]
     assert len(ranker) == 48
-    ranker.update([standings[before[1]]], NOW)
-    assert [place.item for place in ranker.top(50, NOW)[0]] == before[1:]
+    ranker.update([replace(standings[before[0]], version=3)], NOW)
+    assert [place.item for place in ranker.top(50, NOW)[0]] == [before[0], *before[2:]]
 
 
 def test_what_is_held_is_not_offered() -> None:
@@ -206,3 +208,26 @@ def test_it_says_who_waits_and_how_long() -> None:
     ((key, (count, age)),) = ranker.waiting(NOW).items()
     assert (key, count) == (("praise", "twitter"), 4)
     assert age == pytest.approx(240)
+
+
+def test_a_reading_that_comes_late_does_not_undo_a_later_one() -> None:
+    ranker = Ranker(POLICY, PRIOR)
+    old, new = standing(1, PRIOR, version=3), standing(1, PRIOR, state=State.LEASED, version=4)
+    ranker.update([old], NOW)
+    ranker.hold(1, 4)
+    ranker.update([old], NOW)
+    assert ranker.next(NOW) == []
+    ranker.update([standing(1, PRIOR, state=State.ANSWERED, version=5)], NOW)
+    ranker.update([new], NOW)
+    assert len(ranker) == 0
+    ranker.update([standing(1, PRIOR, version=6)], NOW)
+    assert ranker.next(NOW) == [1]
+    ranker.update([], NOW, gone=[1])
+    ranker.update([standing(1, PRIOR, version=7)], NOW)
+    assert len(ranker) == 0
+
+
+def test_what_a_reading_of_all_does_not_have_goes() -> None:
+    ranker, _ = filled(5)
+    ranker.keep_only([1, 3])
+    assert sorted(place.item for place in ranker.top(9, NOW)[0]) == [1, 3]

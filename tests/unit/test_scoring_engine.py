@@ -92,7 +92,19 @@ def test_the_gate_learns_how_fast_it_goes() -> None:
         door.measured(1_000, 0.01)
     assert door.rate == pytest.approx(100_000, rel=0.01)
     door.measured(0, 0.0)
-    assert door.tokens(["x" * 4_000, "hi"]) == 100 + 2
+    assert door.tokens(["x" * 4_000, "hi"]) == 112 + 12
+
+
+def test_a_large_request_does_not_shut_small_ones_out() -> None:
+    door = gate()
+    door.rate = 1_000.0
+    assert door.enter(100_000, 200, is_large=True) is None
+    assert door.enter(200, 2) is None
+    assert door.enter(200, 2) is None
+    assert door.enter(200, 2) is Refusal.FULL
+    assert door.enter(100_000, 2, is_large=True) is Refusal.DEADLINE
+    door.leave(100_000, is_large=True)
+    assert (door.small, door.large) == (400, 0)
 
 
 def test_scores_come_back_to_whom_they_belong() -> None:

@@ -31,9 +31,13 @@ def upgrade() -> None:
         sa.Column("brand", sa.String(), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
         sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("author", sa.String(), nullable=True),
         sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("xid", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_correction")),
+        sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_correction_author"), "correction", ["author"], unique=False)
     op.create_index(
         "ix_correction_message", "correction", ["brand", "channel", "external_id"], unique=False
     )
@@ -45,8 +49,9 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("actor", sa.String(), nullable=True),
         sa.Column("generation", sa.Integer(), nullable=True),
-        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("xid", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_event")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_event_item"), "event", ["item"], unique=False)
     op.create_table(
@@ -72,6 +77,7 @@ def upgrade() -> None:
         sa.Column("policy", sa.String(length=12), nullable=True),
         sa.Column("preferred_agent", sa.String(), nullable=True),
         sa.Column("owner", sa.String(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("latest", sa.BigInteger(), nullable=False),
@@ -89,6 +95,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_item_key")),
     )
     op.create_index(op.f("ix_item_key_item"), "item_key", ["item"], unique=False)
+    op.create_table(
+        "tally",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_tally")),
+    )
+    op.create_table(
+        "tombstone",
+        sa.Column("brand", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(length=16), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("brand", "channel", "external_id", name=op.f("pk_tombstone")),
+    )
     op.create_table(
         "message",
         sa.Column("seq", _SERIAL, autoincrement=True, nullable=False),
@@ -112,6 +132,7 @@ def upgrade() -> None:
         sa.Column("review", sa.String(length=16), nullable=True),
         sa.Column("model", sa.String(), nullable=True),
         sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_message_item")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_message")),
         sa.UniqueConstraint(
             "brand", "channel", "external_id", name=op.f("uq_message_brand_channel_external_id")
@@ -120,30 +141,22 @@ def upgrade() -> None:
     op.create_index("ix_message_author", "message", ["author"], unique=False)
     op.create_index(op.f("ix_message_item"), "message", ["item"], unique=False)
     op.create_index("ix_message_unscored", "message", ["provisional", "seq"], unique=False)
-    op.create_table(
-        "tally",
-        sa.Column("name", sa.String(length=16), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_tally")),
-    )
-    op.create_table(
-        "tombstone",
-        sa.Column("brand", sa.String(), nullable=False),
-        sa.Column("channel", sa.String(length=16), nullable=False),
-        sa.Column("external_id", sa.String(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("brand", "channel", "external_id", name=op.f("pk_tombstone")),
-    )
+    if op.get_context().dialect.name == "postgresql":
+        for table in ("event", "correction"):
+            op.execute(
+                f"ALTER TABLE {table} ALTER COLUMN xid "
+                "SET DEFAULT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)"
+            )
 
 
 def downgrade() -> None:
     """To the version before."""
-    op.drop_table("tombstone")
-    op.drop_table("tally")
     op.drop_index("ix_message_unscored", table_name="message")
     op.drop_index(op.f("ix_message_item"), table_name="message")
     op.drop_index("ix_message_author", table_name="message")
     op.drop_table("message")
+    op.drop_table("tombstone")
+    op.drop_table("tally")
     op.drop_index(op.f("ix_item_key_item"), table_name="item_key")
     op.drop_table("item_key")
     op.drop_index("ix_item_open", table_name="item")
@@ -151,5 +164,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_event_item"), table_name="event")
     op.drop_table("event")
     op.drop_index("ix_correction_message", table_name="correction")
+    op.drop_index(op.f("ix_correction_author"), table_name="correction")
     op.drop_table("correction")
     op.drop_table("api_key")
