@@ -123,8 +123,9 @@ class Database:
         return None
 
     def check(self, connection: Connection) -> None:
-        """Whether a connection is still there; raises what the database raises."""
-        connection.exec_driver_sql("SELECT 1")
+        """Whether the connection to a server is still there; raises what the database raises."""
+        if not self.is_sqlite:
+            connection.exec_driver_sql("SELECT 1")
 
     def lock_brands(self, connection: Connection, brands: Iterable[str]) -> None:
         """Let no other transaction join messages of these brands until this one ends."""
