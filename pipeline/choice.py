@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from replyrank.data.cleaning import clean
 from replyrank.data.messages import Message
+from replyrank.data.near_copies import normalise
 from replyrank.data.vocabulary import Review
 from replyrank.models.linear import count_features, inverse_document_frequency, weigh_features
 from replyrank.models.scorer import Scorer
@@ -53,7 +54,7 @@ def doubts(scores: ScoreBatch) -> FloatArray:
 def most_telling(messages: Iterable[Message], scorer: Scorer, most: int) -> list[Message]:
     """The messages that would teach most if a person labelled them, the most telling first.
 
-    What no model can score is left out. Only the candidates are kept, however many there are.
+    What no model can score is left out. Only the candidates are kept, and the hash of every text.
 
     Args:
         messages: to choose from.
@@ -61,13 +62,15 @@ def most_telling(messages: Iterable[Message], scorer: Scorer, most: int) -> list
         most: how many at most.
     """
     kept: list[tuple[float, Message]] = []
+    seen: set[int] = set()
     for window in _windows(messages):
         scores = scorer.score_batch([message.text for message in window])
-        kept += [
-            (float(one), message)
-            for one, message, review in zip(doubts(scores), window, scores.review, strict=True)
-            if review in (None, Review.LOW_CONFIDENCE)
-        ]
+        for one, message, review in zip(doubts(scores), window, scores.review, strict=True):
+            said = hash(normalise(message.text))
+            # One of those that say the same stands for all.
+            if review in (None, Review.LOW_CONFIDENCE) and said not in seen:
+                seen.add(said)
+                kept.append((float(one), message))
         # A stable sort: of equally doubtful ones the first stays.
         kept.sort(key=lambda pair: -pair[0])
         del kept[most * CANDIDATES :]

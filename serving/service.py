@@ -14,9 +14,10 @@ from typing import Any, Final
 import structlog
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from replyrank.data.errors import UsageError
-from replyrank.serving import logs
+from replyrank.serving import logs, tracing
 from replyrank.serving.api.app import create_app
 from replyrank.serving.errors import StoreError
 from replyrank.serving.queue.database import Database
@@ -28,6 +29,9 @@ _LOG: Final = structlog.get_logger("replyrank.service")
 _BACKLOG: Final = 2_048
 #: seconds after which a thread that computes lets another one run
 _SWITCH: Final = 0.0005
+#: bytes of a request's head, and seconds in which it must have come
+_MOST_OF_A_HEAD: Final = 64 * 1_024
+_PATIENCE: Final = 30.0
 #: new objects between two collections
 _GARBAGE: Final = 50_000
 
@@ -55,7 +59,7 @@ def run(settings: Settings) -> None:
         StoreError: if the database cannot be used.
     """
     logs.set_up()
-    _require_keys(settings)
+    _prepare(settings)
     # While a thread holds the interpreter, the event loop waits for its turn.
     sys.setswitchinterval(_SWITCH)
     # What is loaded by now stays: a collection need not look at it again and again.
@@ -63,20 +67,19 @@ def run(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(_GARBAGE, 20, 50)
     app = create_app(settings)
+    tracing.set_up(app)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=_Protocol,
         lifespan="on",
         backlog=_BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.grace),
-        # A slow sender must not hold a connection for ever.
-        h11_max_incomplete_event_size=64 * 1_024,
+        timeout_graceful_shutdown=max(1, round(settings.grace)),
         timeout_keep_alive=75,
     )
     server = _Server(config, app, settings.drain)
@@ -124,12 +127,63 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _require_keys(settings: Settings) -> None:
-    if _is_loopback(settings.host):
-        return
+class _Protocol(HttpToolsProtocol):
+    """Closes a connection whose request does not end its head, in bytes or in time."""
+
+    _head = 0
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """A head is to come."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what belongs to a head."""
+        if self._late is not None:
+            self._head += len(data)
+            if self._head > _MOST_OF_A_HEAD + len(data):
+                self.transport.close()
+                return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """The head is there; a body has limits of its own."""
+        self._drop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next head may come."""
+        super().on_message_complete()
+        self._head = 0
+
+    def on_message_begin(self) -> None:
+        """A head has begun."""
+        super().on_message_begin()
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is to come any more."""
+        self._drop_timer()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._drop_timer()
+        self._late = self.loop.call_later(_PATIENCE, self.transport.close)
+
+    def _drop_timer(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def _prepare(settings: Settings) -> None:
+    """The tables, and a key where others than this machine could ask."""
     database = Database(settings.database)
     try:
         database.migrate()
+        if _is_loopback(settings.host):
+            return
         if any(not key.is_revoked for key in list_keys(database)):
             return
     finally:

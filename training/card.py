@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import yaml
 
 from replyrank.models.artefact import Artefact
@@ -22,6 +23,12 @@ _LIMITS = """\
 The labels were made under one written guideline; a team that sees urgency otherwise should
 retrain on its own corrections. Brands never seen cost accuracy: the figures above are of
 such brands. Sarcasm and problems retold for others are the commonest errors."""
+
+
+_LIMITS_OF_CORRECTED = """\
+The figures above are of the team's own posts. What the correction costs or gains on brands that
+neither model has seen is for the gate to say. Sarcasm and problems retold for others are the
+commonest errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ def correction_papers(
     """
     before, after = figures
     rows = [
-        (what, f"{old:.3f}", f"{new:.3f}")
+        (what, *("-" if np.isnan(one) else f"{one:.3f}" for one in (old, new)))
         for (what, old), (_, new) in zip(before.figures, after.figures, strict=True)
     ]
     begun = f"{start.config.name} (manifest {start.manifest_sha256[:12]})"
@@ -87,7 +94,10 @@ def correction_papers(
         "Calibration and thresholds are those it began with."
     )
     if known:
-        told += f" {known:,} of the posts had trained {start.config.name} already."
+        told += (
+            f" {known:,} of the team's posts had trained {start.config.name} already: they are left "
+            "out where there are others, and flatter these figures where there are none."
+        )
     card = "\n\n".join(
         [
             f"# {name}",
@@ -103,7 +113,7 @@ def correction_papers(
             "The texts are not part of this artefact. What the model it began with was trained on "
             "is told by that model's card.",
             "## Limits",
-            _LIMITS,
+            _LIMITS_OF_CORRECTED,
             "## Config",
             f"```yaml\n{yaml.safe_dump(config.model_dump(mode='json'), sort_keys=False)}```\n",
         ]

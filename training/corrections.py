@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.models.artefact import Artefact
@@ -42,7 +43,7 @@ from replyrank.training.release import (
     quantise_model,
     write_artefact,
 )
-from replyrank.training.rows import TrainingRows
+from replyrank.training.rows import MASKED, IntArray, TrainingRows
 from replyrank.training.work_folder import WorkFolder
 
 _FINAL: Final = "final"
@@ -98,11 +99,15 @@ class CorrectionRun:
     def run(self, out: Path, name: str) -> Path:
         """All steps; returns the artefact's folder."""
         self._folder.claim()
-        judge = self._corrector.judge
         rows = np.concatenate([self.material.fold_rows(fold) for fold in self.config.folds_run])
-        posts = self.material.posts.take(rows)
-        after = judge(self._out_of_fold())
-        before = judge(self._corrector.said(posts.texts))
+        told = self._out_of_fold()
+        # Of what the model that it begins with has learnt already, no model of a fold is blind.
+        known = self._known(rows)
+        if known.any() and not known.all():
+            told = Logits(told.need[~known], told.sentiment[~known])
+            rows = rows[~known]
+        posts, judge = self.material.posts.take(rows), self._corrector.judge
+        after, before = judge(told), judge(self._corrector.said(posts.texts))
         own = held_out_posts(posts, self.material.companies[rows], after.need, after.p_sentiment)
         figures = fold_figures(posts, before), fold_figures(posts, after)
         model = self._model(_FINAL, self.material.all_training())
@@ -118,7 +123,7 @@ class CorrectionRun:
             self.material,
             figures=figures,
             checks=checks,
-            known=self._known(),
+            known=int(known.sum()),
         )
         fitted = FittedModel(config, figures[1], self._with_those_of_start(own))
         return write_artefact(graphs, self._corrector.tokenizer, fitted, papers, out / name)
@@ -157,22 +162,25 @@ class CorrectionRun:
         return quantise_model(model, self._corrector.tokens(self._measured()[0]), self.work, _FINAL)
 
     def _labelled(self, graphs: Quantised) -> list[Check]:
-        """What quantisation costs on the team's posts."""
-        tokens = self._corrector.tokens(self.material.posts.texts)
+        """What quantisation costs on all that is labelled whole: the team's posts may be few."""
+        everything = self.material.all_training()
+        labels = np.stack([everything.intent, everything.urgency, everything.sentiment])
+        posts = everything.take(np.flatnonzero((labels != MASKED).all(axis=0)))
+        tokens = self._corrector.tokens(posts.texts)
         batches = by_length(tokens, 16)
         full, small = (
             oof.Logits(*OnnxGraph(graph).logits(tokens, batches))
             for graph in (graphs.fp32, graphs.int8)
         )
         whole = FoldLogits(np.arange(len(tokens)), full, small)
-        return unseen_checks([whole], self.material.posts, self.config.seed)
+        return unseen_checks([whole], posts, self.config.seed)
 
-    def _known(self) -> int:
-        """How many of the posts trained the model that it begins with, as far as that tells."""
+    def _known(self, rows: IntArray) -> npt.NDArray[np.bool_]:
+        """Which posts trained the model that it begins with, as far as that tells."""
         if not has_held_out(self.start):
-            return 0
-        places = load_held_out(self.start).places(self.material.posts.texts)
-        return sum(place is not None for place in places)
+            return np.zeros(len(rows), dtype=bool)
+        places = load_held_out(self.start).places(self.material.posts.take(rows).texts)
+        return np.array([place is not None for place in places], dtype=bool)
 
     def _with_those_of_start(self, own: HeldOut) -> HeldOut:
         """What the model it begins with says of its own held-out posts, and these."""
@@ -181,7 +189,8 @@ class CorrectionRun:
         others = load_held_out(self.start)
         if others.rules != own.rules:
             return own
-        others = others.take(np.flatnonzero(~np.isin(others.key, own.key)))
+        # Of a post that both know, what was said before anybody had learnt it counts.
+        own = own.take(np.flatnonzero(~np.isin(own.key, others.key)))
         first = int(others.company.max(initial=-1)) + 1
         company = np.where(own.company < 0, own.company, own.company + first)
         return others.joined(replace(own, company=company))

@@ -6,11 +6,14 @@ from typing import Final
 import numpy as np
 
 from replyrank.data.behaviour import load_cases
+from replyrank.data.cleaning import clean
 from replyrank.data.vocabulary import Review
 from replyrank.models.artefact import Artefact
+from replyrank.models.calibration import apply_calibration
 from replyrank.models.find import open_artefact
 from replyrank.models.held_out import HeldOut, load_held_out
 from replyrank.models.joint import intents
+from replyrank.models.scorer import TextScorer
 from replyrank.pipeline.index import queue_index
 from replyrank.pipeline.policy import Policy
 from replyrank.training.behaviour import behaviour_report, case_texts
@@ -21,6 +24,8 @@ from replyrank.training.material import Material
 from replyrank.training.predictions import Predictions, predict
 
 _NONE: Final = -1
+#: with fewer, resamples draw posts and not companies
+_LEAST_COMPANIES: Final = 10
 
 
 def held_out_report(
@@ -29,7 +34,8 @@ def held_out_report(
     """Every figure of an artefact's held-out posts of this material, and its behaviour suites.
 
     A corrected model keeps those of the model it began with as well; they are not of its run.
-    Intervals resample companies. The seed is 0, so that two models meet the same resamples.
+    Intervals resample companies, of few ones posts. The seed is 0, so that two models meet the same
+    resamples.
 
     Args:
         artefact: made of ``material``.
@@ -53,7 +59,7 @@ def held_out_report(
         name=config.name,
         index=queue_index(held.need, policy),
         support_threshold=config.thresholds.support_request,
-        groups=[None if number == _NONE else str(number) for number in held.company],
+        groups=_groups(held),
         resamples=resamples,
     )
     cases = predict(open_artefact(artefact, threads=1), case_texts(load_cases()))
@@ -77,7 +83,19 @@ def held_out_before(
         place: text
         for text, place in zip(material.posts.texts, held.places(material.posts.texts), strict=True)
     }
-    said = predict(open_artefact(start, threads=1), [places[row] for row in range(len(held))])
+    scorer = open_artefact(start, threads=1)
+    if not isinstance(scorer, TextScorer):
+        message = f"{start.config.name} gives no logits"
+        raise TypeError(message)
+    # As what the folds say: without what the service sets aside by language.
+    logits = scorer.logits([clean(places[row]) for row in range(len(held))])
+    calibration = start.config.calibration
+    said = Predictions(
+        apply_calibration(logits.need, calibration.need),
+        apply_calibration(logits.sentiment, calibration.sentiment),
+        (None,) * len(held),
+        start.config.priors.sentiment,
+    )
     return evaluate(
         said,
         held,
@@ -85,9 +103,16 @@ def held_out_before(
         0,
         name=start.config.name,
         support_threshold=start.config.thresholds.support_request,
-        groups=[None if number == _NONE else str(number) for number in held.company],
+        groups=_groups(held),
         resamples=resamples,
     )
+
+
+def _groups(held: HeldOut) -> list[str | None] | None:
+    """The company of each post; None where too few companies say how they vary."""
+    if len({*held.company.tolist()} - {_NONE}) < _LEAST_COMPANIES:
+        return None
+    return [None if number == _NONE else str(number) for number in held.company]
 
 
 def _of_material(held: HeldOut, material: Material) -> HeldOut:

@@ -16,7 +16,7 @@ from replyrank.data.errors import UsageError
 from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.splits import companies_of
 from replyrank.data.splits.folds import company_folds, held_out_companies, training_rows
-from replyrank.training.config import AnyConfig
+from replyrank.training.config import AnyConfig, CorrectionConfig
 from replyrank.training.evaluate import length_slice
 from replyrank.training.rows import IntArray, TrainingRows
 
@@ -75,12 +75,12 @@ class Material:
 
     def fold_posts(self, fold: int) -> TrainingRows:
         """The posts that train the model measured on ``fold``: no company on both sides."""
-        rows = np.array(training_rows(self.places, self.folds, fold), dtype=np.int64)
-        return self.posts.take(rows)
+        rows = training_rows(self.places, self.folds, fold, self._aside(fold))
+        return self.posts.take(np.array(rows, dtype=np.int64))
 
     def fold_training(self, fold: int) -> TrainingRows:
         """All that trains the model measured on ``fold``: its posts, and what stands beside."""
-        aside = held_out_companies(self.places, self.folds, fold)
+        aside = self._aside(fold)
         guard = NearCopyGuard([self.posts.texts[row] for row in self.fold_rows(fold)])
         beside = [
             row
@@ -97,9 +97,15 @@ class Material:
         They have nothing to do with its companies; none is a copy of a labelled post in the first
         place (``build.py``).
         """
-        aside = held_out_companies(self.places, self.folds, fold)
+        aside = self._aside(fold)
         pairs = zip(self.unlabelled_places, self._unlabelled_companies, strict=True)
         return tuple(place.text for place, companies in pairs if not companies & aside)
+
+    def _aside(self, fold: int) -> frozenset[str]:
+        """The companies of a fold; none where folds leave posts out, of companies on both sides."""
+        if not self.by_company:
+            return frozenset()
+        return held_out_companies(self.places, self.folds, fold)
 
     @cached_property
     def _unlabelled_companies(self) -> tuple[frozenset[str], ...]:
@@ -264,7 +270,9 @@ def _folds(places: Sequence[_Place], config: AnyConfig) -> tuple[int, ...]:
 
 
 def _are_enough(places: Sequence[_Place], config: AnyConfig) -> bool:
-    """Whether there is a company for every fold."""
+    """Whether there is a company for every fold; of a team's brands the posts are parted."""
+    if isinstance(config, CorrectionConfig):
+        return False
     return len({place.company for place in places} - {None}) >= config.folds
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from replyrank.data.errors import UsageError
 from replyrank.data.near_copies import NearCopyGuard, normalise
 from replyrank.data.text_key import text_key
 from replyrank.training.build_card import BuildSummary, card
@@ -52,6 +53,12 @@ def own_dataset(
     inputs = package_hash(OWN, posts.sha256)
     if not folder.exists():
         splits, dropped = _splits(posts)
+        if not splits["posts_train"]:
+            message = (
+                f"{path}: none of the {len(posts):,} labelled posts has all three labels; figures "
+                "are taken on such posts: label some for intent, urgency and sentiment"
+            )
+            raise UsageError(message)
         kept = len(splits["posts_train"])
         report(f"{path}: {kept:,} posts with every label, {len(posts.left_out):,} rows left out")
         summary = BuildSummary(

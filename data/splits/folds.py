@@ -42,7 +42,12 @@ def company_folds(posts: Sequence[CompanyPost], k: int = 5, seed: int = 2026) ->
     return [fold_of[post.company] for post in posts]
 
 
-def training_rows(posts: Sequence[CompanyPost], folds: Sequence[int], fold: int) -> list[int]:
+def training_rows(
+    posts: Sequence[CompanyPost],
+    folds: Sequence[int],
+    fold: int,
+    aside: frozenset[str] | None = None,
+) -> list[int]:
     """Positions of the posts that may train the model that is measured on ``fold``.
 
     Left out are the posts of the fold, posts of no or other companies that name a handle of
@@ -52,9 +57,10 @@ def training_rows(posts: Sequence[CompanyPost], folds: Sequence[int], fold: int)
         posts: n posts.
         folds: (n,) what ``company_folds`` gave for them.
         fold: the fold that is kept aside.
+        aside: the companies that are kept aside; None: those of the fold.
     """
     pairs = list(zip(posts, folds, strict=True))
-    aside = held_out_companies(posts, folds, fold)
+    aside = held_out_companies(posts, folds, fold) if aside is None else aside
     guard = NearCopyGuard([post.text for post, place in pairs if place == fold])
     return [
         row

@@ -168,7 +168,9 @@ def tasks(
     ] = None,
     most: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Only the N messages that would teach most."),
+        typer.Option(
+            min=1, max=1_000, metavar="N", help="Only the N messages that would teach most."
+        ),
     ] = None,
     kind: options.InputFormat = None,
     text_column: options.TextColumn = None,

@@ -1,6 +1,7 @@
 """``replyrank replay``: hand a file's messages to a service, in the rhythm in which they came."""
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _KEY: Final = "REPLYRANK_KEY"
 _AT_ONCE: Final = 100
+#: bytes of a body, and the most of a character in it
+_BODY: Final = 700_000
+_MOST_BYTES: Final = 6
+_HALF: Final = re.compile("[\x00\ud800-\udfff]")
 #: seconds of real time that go into one request
 _BEAT: Final = 0.1
 #: seconds for which a service that does not answer is tried again
@@ -86,6 +91,9 @@ def replay(
             message = f"{source} has no message with a text and a time in that stretch; see --from"
             raise UsageError(message)
         given = key or os.environ.get(_KEY)
+        if given is not None and not given.isascii():
+            message = f"the key {given[:12]!r}... is none: it has characters that no key has"
+            raise UsageError(message)
         headers = {} if given is None else {"Authorization": f"Bearer {given}"}
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
             _send_all(client, due, speed)
@@ -113,7 +121,7 @@ def _due(
             "id": one.id or f"row {line}",
             "brand": one.brand or brand or "brand",
             "channel": (one.channel or channel).value,
-            "text": one.text,
+            "text": _HALF.sub("\ufffd", one.text),
             "visibility": None if one.visibility is None else one.visibility.value,
             "author": one.author,
             "customer": one.customer,
@@ -130,8 +138,11 @@ def _send_all(client: "httpx.Client", due: Sequence[_Due], speed: float) -> None
     told = 0.0
     while at < len(due):
         elapsed = time.monotonic() - begun
-        stop = at
+        stop, size = at, 0
         while stop < len(due) and due[stop].seconds <= elapsed and stop - at < _AT_ONCE:
+            size += _MOST_BYTES * len(due[stop].body["text"])
+            if size > _BODY and stop > at:
+                break
             stop += 1
         if stop > at:
             for result in _send(client, [one.body for one in due[at:stop]]):
@@ -159,6 +170,9 @@ def _send(client: "httpx.Client", bodies: Sequence[dict[str, Any]]) -> list[str]
     while True:
         try:
             answer = client.post("/v1/messages/batch", json={"messages": list(bodies)})
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            message = f"--url {client.base_url} is no address of a service: {error}"
+            raise UsageError(message) from error
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
         else:

@@ -60,7 +60,11 @@ def train(
     with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx", "mlflow"):
         # Each of these needs the extra.
         from replyrank.training.build import dataset_for  # noqa: PLC0415
-        from replyrank.training.config import find_config, load_config  # noqa: PLC0415
+        from replyrank.training.config import (  # noqa: PLC0415
+            CorrectionConfig,
+            find_config,
+            load_config,
+        )
         from replyrank.training.labelled import labelled_options  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
         from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
@@ -77,6 +81,9 @@ def train(
             # One that does not answer is told before the work.
             store.check()
         if posts is None:
+            if isinstance(config, CorrectionConfig):
+                message = f"{config_file} corrects a model by a team's own labels; give --posts"
+                raise UsageError(message)
             if text_column or columns:
                 message = "--text-column and --column say where --posts has what; give --posts too"
                 raise UsageError(message)

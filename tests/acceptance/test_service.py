@@ -205,6 +205,30 @@ def test_it_does_not_listen_beyond_this_machine_without_a_key(tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("database", ["sqlite:////nowhere/at/all.db", "sqlite://", "nonsense"])
+def test_a_database_that_cannot_be_used_is_told_in_words(tmp_path: Path, database: str) -> None:
+    command = [sys.executable, "-m", "replyrank.serving", "serve", "--database", database]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 1
+    assert "replyrank: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def send_for_ever(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\n")
+        for _ in range(2_000):
+            sock.sendall(b"x-a: " + b"y" * 1_000 + b"\r\n")
+            time.sleep(0.0005)
+
+
+def test_a_head_without_an_end_is_cut_off(tmp_path: Path) -> None:
+    with Process(tmp_path) as service:
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            send_for_ever(service.port)
+        assert service.is_ready()
+
+
 def point(home: Path, name: str) -> None:
     artefact = find_artefact(name)
     version = ModelVersion(

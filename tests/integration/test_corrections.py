@@ -196,6 +196,36 @@ def test_the_same_again_goes_on_where_it_stopped(
         CorrectionRun(other, material, tmp_path / "work").plan()
 
 
+@pytest.mark.parametrize("company", ["", "acme"])
+def test_the_models_of_the_folds_learn_of_the_teams_posts_whatever_its_brand(
+    config: CorrectionConfig, tmp_path: Path, company: str
+) -> None:
+    posts = [row | {"company": company} for row in own_posts()]
+    written = [row | {"source": "written"} for row in others(8, seed=79)]
+    folder = write_dataset(tmp_path / "d", posts_train=posts, posts_added=written)
+    given = load_material(config, folder)
+    assert sum(len(given.fold_rows(fold)) for fold in range(2)) == len(posts)
+    for fold in range(2):
+        learnt = set(given.fold_posts(fold).texts)
+        aside = {given.posts.texts[row] for row in given.fold_rows(fold)}
+        assert len(learnt) > len(posts) / 3
+        assert not learnt & aside
+
+
+def test_what_the_model_knew_already_is_judged_as_before_it_did(
+    config: CorrectionConfig, material: Material, corrected: Artefact, tmp_path: Path
+) -> None:
+    """A second round with the same labels: no model of a fold is blind to them any more."""
+    begun = config.model_copy(update={"start": str(corrected.folder)})
+    again = CorrectionRun(begun, material, tmp_path / "work").run(tmp_path / "out", "x-2.0")
+    first, second = load_held_out(corrected), load_held_out(verify(again))
+    for text in material.posts.texts[:5]:
+        (one,), (other,) = first.places([text]), second.places([text])
+        assert one is not None
+        assert other is not None
+        assert np.allclose(first.need[one], second.need[other], atol=2e-3)
+
+
 def test_a_linear_model_cannot_be_corrected(
     config: CorrectionConfig, material: Material, tmp_path: Path
 ) -> None:

@@ -43,6 +43,8 @@ def test_of_messages_the_most_telling_are_taken_whatever_the_window() -> None:
     assert chosen[0] == messages[int(doubtful.argmax())]
     assert len({one.text for one in chosen}) == 5
     assert most_telling([Message(text=" ")], scorer, 5) == []
+    copies = [Message(text=f"RT @a{n}: the parcel is late") for n in range(400)]
+    assert len(most_telling([*copies, *messages[:3]], scorer, 5)) == 4
 
 
 def test_all_labels_of_a_scored_message_count() -> None:
