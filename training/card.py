@@ -95,8 +95,8 @@ def correction_papers(
     )
     if known:
         told += (
-            f" {known:,} of the team's posts had trained {start.config.name} already: they are left "
-            "out where there are others, and flatter these figures where there are none."
+            f" {known:,} of the team's posts had trained {start.config.name} already: they are "
+            "left out where there are others, and flatter these figures where there are none."
         )
     card = "\n\n".join(
         [

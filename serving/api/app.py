@@ -77,7 +77,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
         app.add_exception_handler(kind, _database)
     app.add_exception_handler(ClientGoneError, _gone)
     app.add_exception_handler(Exception, _unexpected)
-    return _Service(Guard(app, settings, keys, metrics), inbox)
+    return _Service(Guard(app, settings, keys, metrics), inbox, app)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -95,11 +95,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 class _Service:
-    """The guarded application, with the inbox for whoever runs it."""
+    """The guarded application, with the inbox and the routes for whoever runs it."""
 
-    def __init__(self, app: App, inbox: Inbox) -> None:
+    def __init__(self, app: App, inbox: Inbox, routes: FastAPI) -> None:
         self._app = app
         self.inbox = inbox
+        self.routes = routes
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)

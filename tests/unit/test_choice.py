@@ -33,9 +33,9 @@ def test_no_message_is_chosen_twice_and_none_is_made_up() -> None:
 
 
 def test_of_messages_the_most_telling_are_taken_whatever_the_window() -> None:
-    messages = [
-        Message(text=f"{words} {number}") for number, words in enumerate(["parcel"] * 2_500)
-    ]
+    letters = "abcdefghijklmn"
+    words = [f"{one}{two}{three}" for one in letters for two in letters for three in letters]
+    messages = [Message(text=f"parcel {word}") for word in words[:2_500]]
     scorer = FakeScorer()
     chosen = most_telling(messages, scorer, 5)
     doubtful = doubts(scorer.score_batch([one.text for one in messages]))
