@@ -93,7 +93,7 @@ def choose(doubt_of: FloatArray, texts: Sequence[str], most: int) -> IntArray:
         most: how many at most.
     """
     unsure = np.argsort(-doubt_of, kind="stable")[: most * CANDIDATES]
-    likeness = vectors([texts[row] for row in unsure])
+    likeness = vectors([texts[int(row)] for row in unsure])
     worth, alike = doubt_of[unsure], np.zeros(len(unsure))
     free = np.ones(len(unsure), dtype=bool)
     chosen: list[int] = []

@@ -13,28 +13,28 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import numpy as np
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from replyrank.data.vocabulary import Review
 from replyrank.models.cpus import available_cpus
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.policy_file import load_policy
+from replyrank.serving.backlog import Backlog
 from replyrank.serving.events import Hub
 from replyrank.serving.metrics import Metrics
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.inbound import Inbound
-from replyrank.serving.queue.items import Changes, Finished, Item, Lease, Said, Unscored
+from replyrank.serving.queue.items import Changes, Finished, Item, Lease, Standing
+from replyrank.serving.queue.mirror import Filter
 from replyrank.serving.queue.people import Labelling, correct
-from replyrank.serving.queue.ranker import Filter, Place, Ranker
+from replyrank.serving.queue.ranker import Place, Ranker
 from replyrank.serving.queue.schema import EventKind, State
 from replyrank.serving.queue.store import Store
 from replyrank.serving.queue.weighing import Weighing, prior_of
-from replyrank.serving.scoring.engine import CHUNK, Batch, Engine, Lane, NoModelError
+from replyrank.serving.scoring.engine import CHUNK, Batch, Engine, Lane
 from replyrank.serving.scoring.gate import Gate
-from replyrank.serving.scoring.models import Loaded, Models
+from replyrank.serving.scoring.models import Models
 from replyrank.serving.settings import Settings
 
 Result = TypeVar("Result")
@@ -44,7 +44,6 @@ _LOG: Final = structlog.get_logger("replyrank.inbox")
 _MANY: Final = 256
 _POLL: Final = 1_000
 _MINUTE: Final = 60.0
-_HOUR: Final = 3_600.0
 _DAY_MS: Final = 86_400_000
 #: events after which there is something to score
 _NEW: Final = frozenset(
@@ -52,8 +51,6 @@ _NEW: Final = frozenset(
 )
 #: another try where the database did not answer
 _PAUSE: Final = 1.0
-#: seconds that scoring leaves to those who hand messages in, after each batch
-_POLITE: Final = 0.1
 
 
 class Inbox:
@@ -84,10 +81,17 @@ class Inbox:
         self._writes = ThreadPoolExecutor(self.database.writers, "store")
         self._reads = ThreadPoolExecutor(2, "reads")
         self._tasks: list[asyncio.Task[None]] = []
-        self._fresh = asyncio.Event()
-        self._came = 0
-        self._is_behind = False
-        self._last_ingest = 0.0
+        self._backlog = Backlog(
+            self.store,
+            self.models,
+            self.engine,
+            metrics,
+            read=partial(self._run, self._reads),
+            write=partial(self._run, self._writes),
+            weighing=lambda: self.weighing,
+            on_change=self._changed,
+            is_mine=lambda: self._leads is not None,
+        )
         self._seen_event = 0
         self._leads: Connection | None = None
 
@@ -112,9 +116,8 @@ class Inbox:
         standings = await self._run(self._reads, self.store.standings)
         self.ranker.update(standings, _now())
         self.engine.start()
-        self._came = 1
-        self._fresh.set()
-        for job in (self._tick, self._score_backlog, self._watch, self._keep_house):
+        self._backlog.look()
+        for job in (self._tick, self._backlog.run, self._watch, self._keep_house):
             self._tasks.append(asyncio.create_task(self._forever(job)))
 
     async def stop(self) -> None:
@@ -160,11 +163,8 @@ class Inbox:
         for one, received in zip(messages, changes.received, strict=True):
             self.metrics.ingested(one.channel, received.receipt)
         if changes.standings:
-            self.ranker.update(changes.standings, _now())
-            self.hub.wake()
-            self._came += len(changes.unscored)
-            self._last_ingest = time.monotonic()
-            self._fresh.set()
+            self._changed(changes.standings)
+            self._backlog.came(len(changes.unscored))
         return changes
 
     async def queue(
@@ -250,6 +250,11 @@ class Inbox:
         self.ranker.update(standings, _now(), gone=gone)
         self.hub.wake()
 
+    def _changed(self, standings: Sequence[Standing]) -> None:
+        """Items stand otherwise now."""
+        self.ranker.update(standings, _now())
+        self.hub.wake()
+
     async def _forever(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do a job again and again; what it fails at is logged, and it goes on."""
         while True:
@@ -285,8 +290,7 @@ class Inbox:
         if self._leads is None:
             self._leads = await self._run(self._writes, self.database.lead)
             if self._leads is not None:
-                self._came = 1
-                self._fresh.set()
+                self._backlog.look()
 
     async def _follow_others(self) -> None:
         """Take in what other processes changed: on SQLite only commands do."""
@@ -300,80 +304,9 @@ class Inbox:
                 await self._refresh(changed)
             if not alone and any(one.kind in _NEW for one in events):
                 # They may have come in elsewhere, and this process may be the one that scores.
-                self._came += 1
-                self._fresh.set()
+                self._backlog.look()
             if len(events) < _POLL:
                 return
-
-    async def _score_backlog(self) -> None:
-        """Score what came in: by the model at once, by the fallback first where many wait."""
-        await self._fresh.wait()
-        self._fresh.clear()
-        if self._leads is None:
-            return
-        try:
-            while await self._score_next():
-                pass
-        except DBAPIError:
-            self._fresh.set()
-            raise
-
-    async def _score_next(self) -> bool:
-        """One batch by the fallback where many are new, and one by the model; whether more wait."""
-        fallback, current = self.models.fallback, self.models.current
-        many, self._came = self._came > CHUNK, 0
-        more = False
-        if fallback is not None and (many or self._is_behind or current is None):
-            new = partial(self.store.unscored, 0, _MANY, is_new=True)
-            some = await self._run(self._reads, new)
-            if some:
-                await self._score_some(some, fallback)
-            more = len(some) == _MANY
-        self._is_behind = False
-        if current is None:
-            # It is tried again when a model is there.
-            return more
-        some = await self._run(self._reads, self.store.unscored, 0, CHUNK)
-        if some:
-            await self._score_some(some, current)
-        self._is_behind = len(some) == CHUNK
-        if time.monotonic() - self._last_ingest < _POLITE and self._came > CHUNK:
-            # Very many are coming in just now: taking them in goes before scoring them.
-            await asyncio.sleep(_POLITE)
-        return more or self._is_behind or self._fresh.is_set()
-
-    async def _score_some(self, some: Sequence[Unscored], model: Loaded) -> None:
-        """Score messages, and let their items stand where that puts them."""
-        self._fresh.clear()
-        said = await self._ask(some, model)
-        changed = await self._run(self._writes, self.store.write_said, said, self.weighing)
-        self.ranker.update(changed, _now())
-        self.hub.wake()
-
-    async def _ask(self, some: Sequence[Unscored], model: Loaded) -> list[Said]:
-        """What a model says of messages; one at which it fails keeps what the fallback says.
-
-        One at which both fail gets the priors, and a person should look.
-        """
-        texts = [one.text for one in some]
-        try:
-            scores = await self.engine.submit(texts, Lane.BULK, seconds=_HOUR, model=model)
-        except NoModelError:
-            raise
-        except Exception as error:  # whatever a runtime raises at one text
-            if len(some) == 1:
-                _LOG.error("message_not_scored", seq=some[0].seq, error=type(error).__name__)
-                return [_set_aside(some[0], model)]
-            scores = None
-        failed = scores is None or scores.model != model.name
-        if failed and len(some) > 1:
-            parts = [await self._ask([one], model) for one in some]
-            return [one for part in parts for one in part]
-        assert scores is not None  # noqa: S101  one message that failed was set aside
-        self.metrics.scored(scores)
-        # By the fallback alone where the model is asked later; not where the model failed.
-        provisional = not failed and model is not self.models.current
-        return [_said(one, scores, row, provisional) for row, one in enumerate(some)]
 
     async def _watch(self) -> None:
         """Swap the model when the champion pointer names another."""
@@ -382,8 +315,7 @@ class Inbox:
         if await asyncio.to_thread(self.models.refresh):
             _LOG.info("model_swapped", model=getattr(self.models.best(), "name", None))
             self.metrics.model(self.models.best())
-            self._came = 1
-            self._fresh.set()
+            self._backlog.look()
         elif self.models.problem not in (None, problem):
             _LOG.error("model_not_swapped", problem=self.models.problem)
             self.metrics.swap_failed()
@@ -423,30 +355,3 @@ class Inbox:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _said(one: Unscored, scores: ScoreBatch, row: int, provisional: bool) -> Said:
-    review = scores.review[row]
-    return Said(
-        seq=one.seq,
-        need=scores.need[row].astype(np.float32),
-        sentiment=scores.p_sentiment[row].astype(np.float32),
-        language=scores.language[row],
-        review=None if review is None else review.value,
-        model=scores.model,
-        provisional=provisional,
-    )
-
-
-def _set_aside(one: Unscored, best: Loaded) -> Said:
-    """A message that no model can score: it ranks by the priors, and a person should look."""
-    priors = best.scorer.config.priors
-    return Said(
-        seq=one.seq,
-        need=np.asarray(priors.need, dtype=np.float32),
-        sentiment=np.asarray(priors.sentiment, dtype=np.float32),
-        language=None,
-        review=Review.UNREADABLE.value,
-        model=best.name,
-        provisional=False,
-    )

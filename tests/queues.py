@@ -1,6 +1,6 @@
 """Databases, messages and stores that tests of the queue share."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +56,7 @@ class PostgresServer:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Database]:
+def opened(url: str) -> Generator[Database]:
     """A database with its tables."""
     database = Database(url)
     try:

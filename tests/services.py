@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def settings(folder: Path, **given: Any) -> Settings:
 
 
 @contextmanager
-def running(of: Settings) -> Iterator[Service]:
+def running(of: Settings) -> Generator[Service]:
     """A service on a port of its own, on a thread."""
     app = create_app(of)
     sock = socket.socket()

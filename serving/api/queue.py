@@ -25,7 +25,7 @@ from replyrank.serving.inbox import Inbox
 from replyrank.serving.queue.inbound import Inbound, writable
 from replyrank.serving.queue.items import Receipt, Received
 from replyrank.serving.queue.keys import Scope
-from replyrank.serving.queue.ranker import Filter
+from replyrank.serving.queue.mirror import Filter
 from replyrank.serving.queue.schema import State
 
 router = APIRouter(prefix="/v1", tags=["queue"])

@@ -2,17 +2,20 @@
 
 SQLite is one file with one writer: every writing transaction begins with BEGIN IMMEDIATE, since
 one that reads first and writes later is refused at once when another wrote in between, whatever
-the timeout. PostgreSQL takes any number of writers; those that join messages of one brand wait for
-each other (``Database.lock_brands``).
+the timeout. It looks for its turn now and then, and who is unlucky waits for ever: so the threads
+of one process stand in a line of their own. PostgreSQL takes any number of writers; those that
+join messages of one brand wait for each other (``Database.lock_brands``).
 """
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Generator, Iterable
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from alembic import command
 from alembic.config import Config
@@ -44,6 +47,17 @@ _MIGRATION_LOCK: Final = 20_261_127
 _LEADER_LOCK: Final = 20_261_128
 
 
+class _Line:
+    """Where the threads of this process wait to write to one file of SQLite."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+_LINES: Final = WeakValueDictionary[str, _Line]()
+_LINES_LOCK: Final = threading.Lock()
+
+
 class Database:
     """An open database of the queue.
 
@@ -60,6 +74,7 @@ class Database:
         self.is_sqlite = self.url.startswith("sqlite:")
         self.writers = 1 if self.is_sqlite else writers
         self.engine = _open(self.url, self.writers)
+        self._line = _line_of(self.engine.url.database or "") if self.is_sqlite else None
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -72,8 +87,11 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """One writing transaction: committed at the end, undone by an error."""
-        with self.engine.begin() as connection:
+        with self._turn(), self.engine.begin() as connection:
             yield connection
+
+    def _turn(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._line is None else self._line.lock
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -144,7 +162,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", scripts.replace("%", "%%"))
         try:
-            with self.engine.begin() as connection:
+            with self._turn(), self.engine.begin() as connection:
                 if not self.is_sqlite:
                     connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
                 _refuse_later(connection, config)
@@ -168,6 +186,11 @@ class Database:
 def sqlite_url(path: Path) -> str:
     """The URL of a file."""
     return f"sqlite:///{path.resolve()}"
+
+
+def _line_of(file: str) -> _Line:
+    with _LINES_LOCK:
+        return _LINES.setdefault(str(Path(file).resolve()), _Line())
 
 
 def _with_driver(url: str) -> str:

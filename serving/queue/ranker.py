@@ -7,7 +7,6 @@ shortest target that ramps, an hour, 0.06 % at a tick of one second. What is new
 computed at once and stands among the candidates from then on.
 """
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,40 +19,22 @@ from replyrank.pipeline.index import (
     Index,
     due_minutes,
     index,
-    reach_factor,
-    repeat_factor,
     sort_key,
 )
 from replyrank.pipeline.policy import POLICY_CLASSES, FloatArray, Policy
 from replyrank.pipeline.rank import guarded_order
 from replyrank.pipeline.reason import explain
 from replyrank.serving.queue.items import Standing
-from replyrank.serving.queue.schema import OPEN, State
+from replyrank.serving.queue.mirror import FOR_GOOD, NONE, Filter, Mirror
+from replyrank.serving.queue.schema import OPEN
 
 #: candidates whose index is computed exactly for the first place
 POOL: Final = 256
 #: how much more an item counts for the agent who answered this customer before
 _PREFERRED: Final = 1.25
-_FIRST_ROOM: Final = 1024
-#: items that are not open any more of which it is still known
-_REMEMBERED: Final = 100_000
-_FOR_GOOD: Final = 1 << 62
 #: items whose index is computed while others wait
 _PART: Final = 8_192
-_NONE: Final = -1
 _DECIMALS: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which items are wanted; None: any."""
-
-    team: str | None = None
-    brand: str | None = None
-    channel: str | None = None
-    intent: str | None = None
-    #: in this state; without it those that wait
-    state: State | None = State.WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +52,7 @@ class Place:
     classes: list[float]
 
 
-class _Words:
-    """Numbers for words, so that arrays can be compared."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def number(self, word: str | None) -> int:
-        """Of a word that is stored; a new one gets the next."""
-        return _NONE if word is None else self._numbers.setdefault(word, len(self._numbers))
-
-    def find(self, word: str) -> int:
-        """Of a word that is asked for; one that no item has matches none."""
-        return self._numbers.get(word, -2)
-
-
-class Ranker:
+class Ranker(Mirror):
     """The open items in order; safe to share between threads.
 
     Args:
@@ -95,27 +61,13 @@ class Ranker:
     """
 
     def __init__(self, policy: Policy, prior: FloatArray) -> None:
-        self.policy = policy
-        self._prior = prior
-        self._lock = threading.Lock()
-        self._slots: dict[int, int] = {}
-        self._words = {name: _Words() for name in ("team", "brand", "channel", "intent", "agent")}
-        self._count = 0
+        super().__init__(policy, prior)
         self._pulls = 0
-        #: items that are not open any more, with the version that said so
-        self._gone: dict[int, int] = {}
         #: items among which the first places are, as of the last tick, and those changed since
         self._pool: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._since: dict[int, None] = {}
-        #: where the pool's items stand; None once one of them may have moved
-        self._pool_rows: npt.NDArray[np.int64] | None = None
         #: those that changed before the pool was last begun, until it is ready
         self._before: dict[int, None] = {}
-        self._make_room(_FIRST_ROOM)
-
-    def __len__(self) -> int:
-        """Open items."""
-        return self._count
 
     def update(
         self, standings: Sequence[Standing], now: datetime, *, gone: Iterable[int] = ()
@@ -131,7 +83,7 @@ class Ranker:
                 else:
                     self._drop(one.id, one.version)
             for number in gone:
-                self._drop(number, _FOR_GOOD)
+                self._drop(number, FOR_GOOD)
             # Dropping moves others into the free slots.
             slots = [self._slots[one.id] for one in standings if one.id in self._slots]
             if slots:
@@ -244,7 +196,7 @@ class Ranker:
         """By likeliest class and channel: how many wait, and how long the first of them has."""
         with self._lock:
             rows = self._matching(Filter(team=team))
-            names = {number: word for word, number in self._words["channel"]._numbers.items()}
+            names = self._words["channel"].words()
             classes = self._posterior[rows].argmax(axis=1)
             found: dict[tuple[str, str], tuple[int, float]] = {}
             ages = now.timestamp() - self._arrived[rows]
@@ -255,60 +207,6 @@ class Ranker:
                         key = POLICY_CLASSES[kind].value, names.get(int(channel), "other")
                         found[key] = int(of.sum()), float(ages[of].max())
             return found
-
-    def _put(self, one: Standing) -> int:
-        slot = self._slots.get(one.id)
-        if slot is None:
-            if self._count == len(self._id):
-                self._make_room(2 * self._count)
-            slot = self._slots[one.id] = self._count
-            self._count += 1
-        known = self._prior if one.posterior is None else one.posterior
-        reach = reach_factor(np.array([float(one.reach)]), self.policy)[0]
-        repeat = repeat_factor(np.array([one.follow_ups]), self.policy)[0]
-        self._id[slot], self._arrived[slot] = one.id, one.age_from / 1_000
-        self._posterior[slot], self._target[slot] = known, one.target
-        self._reach[slot], self._repeat[slot] = reach, repeat
-        self._follow_ups[slot] = one.follow_ups
-        self._leased[slot] = one.state is State.LEASED
-        self._version[slot] = one.version
-        self._agent[slot] = self._words["agent"].number(one.preferred_agent)
-        for name in ("team", "brand", "channel", "intent"):
-            getattr(self, f"_{name}")[slot] = self._words[name].number(getattr(one, name))
-        return slot
-
-    def _is_old(self, one: Standing) -> bool:
-        """Whether a later reading of the item is known: readings come in any order."""
-        slot = self._slots.get(one.id)
-        if slot is not None:
-            return bool(one.version < self._version[slot])
-        return one.version <= self._gone.get(one.id, 0)
-
-    def _drop(self, number: int, version: int) -> None:
-        self._gone[number] = version
-        if len(self._gone) > _REMEMBERED:
-            del self._gone[next(iter(self._gone))]
-        slot = self._slots.pop(number, None)
-        if slot is None:
-            return
-        self._count -= 1
-        self._pool_rows = None
-        last = self._count
-        if slot != last:
-            for array in self._arrays():
-                array[slot] = array[last]
-            self._slots[int(self._id[slot])] = slot
-
-    def _matching(self, wanted: Filter) -> npt.NDArray[np.int64]:
-        n = self._count
-        kept = np.ones(n, dtype=bool)
-        if wanted.state is not None:
-            kept &= self._leased[:n] == (wanted.state is State.LEASED)
-        for name in ("team", "brand", "channel", "intent"):
-            word = getattr(wanted, name)
-            if word is not None:
-                kept &= getattr(self, f"_{name}")[:n] == self._words[name].find(word)
-        return np.flatnonzero(kept)
 
     def _candidates(self, wanted: Filter, places: int) -> tuple[npt.NDArray[np.int64], int]:
         """Rows among which the first ``places`` are, by arrival, then id; and how many match."""
@@ -325,10 +223,10 @@ class Ranker:
     def _of_pool(self) -> npt.NDArray[np.int64]:
         """The rows of the pool, and of what changed since, that still wait."""
         if self._pool_rows is None:
-            slots = (self._slots.get(number, _NONE) for number in self._pool.tolist())
+            slots = (self._slots.get(number, NONE) for number in self._pool.tolist())
             rows = np.fromiter(slots, dtype=np.int64, count=len(self._pool))
-            self._pool_rows = rows[rows != _NONE]
-        changed = (self._slots.get(number, _NONE) for number in {**self._before, **self._since})
+            self._pool_rows = rows[rows != NONE]
+        changed = (self._slots.get(number, NONE) for number in {**self._before, **self._since})
         rows = np.union1d(self._pool_rows, np.array([slot for slot in changed if slot >= 0], int))
         return rows[~self._leased[rows]]
 
@@ -385,33 +283,6 @@ class Ranker:
             classes=classes,
         )
 
-    def _arrays(self) -> list[npt.NDArray[np.generic]]:
-        return [getattr(self, f"_{name}") for name in _ARRAYS]
-
-    def _make_room(self, size: int) -> None:
-        for name, (kind, width) in _ARRAYS.items():
-            fresh = np.zeros((size, *width), dtype=kind)
-            old = getattr(self, f"_{name}", None)
-            if old is not None:
-                fresh[: len(old)] = old
-            setattr(self, f"_{name}", fresh)
-
-    _id: npt.NDArray[np.int64]
-    _arrived: FloatArray
-    _posterior: FloatArray
-    _target: FloatArray
-    _reach: FloatArray
-    _repeat: FloatArray
-    _follow_ups: FloatArray
-    _value: FloatArray
-    _version: npt.NDArray[np.int64]
-    _leased: npt.NDArray[np.bool_]
-    _agent: npt.NDArray[np.int64]
-    _team: npt.NDArray[np.int64]
-    _brand: npt.NDArray[np.int64]
-    _channel: npt.NDArray[np.int64]
-    _intent: npt.NDArray[np.int64]
-
 
 def _best_and_oldest(
     rows: npt.NDArray[np.int64], value: FloatArray, arrived: FloatArray, most: int
@@ -422,22 +293,3 @@ def _best_and_oldest(
     best = np.argpartition(-value[rows], most - 1)[:most]
     oldest = np.argpartition(arrived[rows], most // 8)[: most // 8]
     return rows[np.union1d(best, oldest)]
-
-
-_ARRAYS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
-    "id": ("int64", ()),
-    "arrived": ("float64", ()),
-    "posterior": ("float64", (len(POLICY_CLASSES),)),
-    "target": ("float64", ()),
-    "reach": ("float64", ()),
-    "repeat": ("float64", ()),
-    "follow_ups": ("float64", ()),
-    "value": ("float64", ()),
-    "version": ("int64", ()),
-    "leased": ("bool", ()),
-    "agent": ("int64", ()),
-    "team": ("int64", ()),
-    "brand": ("int64", ()),
-    "channel": ("int64", ()),
-    "intent": ("int64", ()),
-}

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -114,7 +114,7 @@ def _orphans(database: Database) -> int:
 
 
 @contextmanager
-def _place(kind: str) -> Iterator[str]:
+def _place(kind: str) -> Generator[str]:
     with tempfile.TemporaryDirectory() as folder, database_url(kind, Path(folder)) as url:
         yield url
 

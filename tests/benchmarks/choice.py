@@ -130,7 +130,7 @@ def vectors_of(texts: list[str]) -> FloatArray:
             ids, _ = pad([tokens[row] for row in rows])
             out[rows] = model.pooled(ids, None).numpy()
     out /= np.linalg.norm(out, axis=1, keepdims=True)
-    return np.hstack([_ENCODER * out, _vectors(texts)])
+    return np.asarray(np.hstack([_ENCODER * out, _vectors(texts)]), dtype=np.float64)
 
 
 def load() -> tuple[Posts, Posts]:

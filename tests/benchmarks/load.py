@@ -92,7 +92,7 @@ async def closed_loop(
     async def work() -> None:
         connection = Connection(*where)
         while (start := time.perf_counter()) < end:
-            await _ask(connection, requests[next(turn) % len(requests)], load, start, begun)
+            await ask(connection, requests[next(turn) % len(requests)], load, start, begun)
         connection.close()
 
     await asyncio.gather(*(work() for _ in range(connections)))
@@ -111,7 +111,7 @@ async def open_loop(
 
     async def work(body: bytes, at: float) -> None:
         connection = free.pop() if free else Connection(*where)
-        await _ask(connection, body, load, at, begun)
+        await ask(connection, body, load, at, begun)
         free.append(connection)
 
     while (due := due + rng.expovariate(rate)) < begun + seconds:
@@ -128,7 +128,7 @@ async def open_loop(
     return load
 
 
-async def _ask(connection: Connection, body: bytes, load: Load, due: float, begun: float) -> None:
+async def ask(connection: Connection, body: bytes, load: Load, due: float, begun: float) -> None:
     sent = time.perf_counter()
     try:
         status, retry, _ = await connection.ask(body)

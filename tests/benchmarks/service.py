@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ Facts = dict[str, Any]
 
 
 @contextmanager
-def served(folder: Path, port: int, *options: str, **environment: str) -> Iterator[str]:
+def served(folder: Path, port: int, *options: str, **environment: str) -> Generator[str]:
     """A service in a process of its own."""
     command = [sys.executable, "-m", "replyrank.serving", "serve", "--port", str(port)]
     with (folder / "service.log").open("ab") as log:
@@ -107,11 +107,11 @@ def one_connection(folder: Path, texts: list[str]) -> Facts:
 
 
 async def _each(requests: list[bytes], port: int = 8101) -> Load:
-    from tests.benchmarks.load import Connection, _ask  # noqa: PLC0415
+    from tests.benchmarks.load import Connection, ask  # noqa: PLC0415
 
     load, connection, begun = Load(), Connection(_HOST, port), time.perf_counter()
     for body in requests:
-        await _ask(connection, body, load, time.perf_counter(), begun)
+        await ask(connection, body, load, time.perf_counter(), begun)
     connection.close()
     return load
 
@@ -414,7 +414,7 @@ def _is_model(port: int, name: str) -> bool:
 
 
 @contextmanager
-def database_url(kind: str, folder: Path) -> Iterator[str]:
+def database_url(kind: str, folder: Path) -> Generator[str]:
     """A new database of a kind."""
     from tests.queues import PostgresServer  # noqa: PLC0415
 

@@ -50,7 +50,13 @@ def test_no_request_breaks_it(operations: list[Any], mode: Any, service: Service
         @settings(
             max_examples=CASES,
             deadline=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[
+                HealthCheck.too_slow,
+                HealthCheck.filter_too_much,
+                HealthCheck.data_too_large,
+                HealthCheck.large_base_example,
+                HealthCheck.function_scoped_fixture,
+            ],
             phases=[Phase.explicit, Phase.generate],
             database=None,
         )

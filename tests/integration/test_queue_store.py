@@ -545,7 +545,7 @@ AUTHORS = [f"a{n}" for n in range(12)]
 
 
 def hand_in(queue: Store) -> None:
-    for n in range(40):
+    for n in range(20):
         queue.ingest(
             [
                 inbound(f"{n}-{name}", f"text {n} {name}", author=name, customer=f"c{(k + n) % 12}")
@@ -555,7 +555,7 @@ def hand_in(queue: Store) -> None:
 
 
 def score_all(queue: Store) -> None:
-    for _ in range(60):
+    for _ in range(30):
         queue.write_said([said(one) for one in queue.unscored(0, 40)], weighing())
 
 

@@ -18,7 +18,8 @@ from replyrank.pipeline.index import class_posterior, growth_bound
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.rank import rank
 from replyrank.serving.queue.items import Standing
-from replyrank.serving.queue.ranker import POOL, Filter, Ranker
+from replyrank.serving.queue.mirror import Filter
+from replyrank.serving.queue.ranker import POOL, Ranker
 from replyrank.serving.queue.schema import State
 from replyrank.serving.queue.weighing import prior_of
 

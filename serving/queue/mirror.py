@@ -1,0 +1,176 @@
+"""The open items in arrays, as they stand by the latest reading of each."""
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from replyrank.pipeline.index import reach_factor, repeat_factor
+from replyrank.pipeline.policy import POLICY_CLASSES, FloatArray, Policy
+from replyrank.serving.queue.items import Standing
+from replyrank.serving.queue.schema import State
+
+_FIRST_ROOM: Final = 1024
+#: items that are not open any more of which it is still known
+_REMEMBERED: Final = 100_000
+FOR_GOOD: Final = 1 << 62
+NONE: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which items are wanted; None: any."""
+
+    team: str | None = None
+    brand: str | None = None
+    channel: str | None = None
+    intent: str | None = None
+    #: in this state; without it those that wait
+    state: State | None = State.WAITING
+
+
+class _Words:
+    """Numbers for words, so that arrays can be compared."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, word: str | None) -> int:
+        """Of a word that is stored; a new one gets the next."""
+        return NONE if word is None else self._numbers.setdefault(word, len(self._numbers))
+
+    def find(self, word: str) -> int:
+        """Of a word that is asked for; one that no item has matches none."""
+        return self._numbers.get(word, -2)
+
+    def words(self) -> dict[int, str]:
+        """Each word that has a number."""
+        return {number: word for word, number in self._numbers.items()}
+
+
+class Mirror:
+    """Arrays with one place for each open item; the last moves where another goes.
+
+    Args:
+        policy: the numbers.
+        prior: (6,) what an item counts as that nothing is known of yet.
+    """
+
+    def __init__(self, policy: Policy, prior: FloatArray) -> None:
+        self.policy = policy
+        self._prior = prior
+        self._lock = threading.Lock()
+        self._slots: dict[int, int] = {}
+        self._words = {name: _Words() for name in ("team", "brand", "channel", "intent", "agent")}
+        self._count = 0
+        #: items that are not open any more, with the version that said so
+        self._gone: dict[int, int] = {}
+        #: where the pool's items stand; None once one of them may have moved
+        self._pool_rows: npt.NDArray[np.int64] | None = None
+        self._make_room(_FIRST_ROOM)
+
+    def __len__(self) -> int:
+        """Open items."""
+        return self._count
+
+    def _put(self, one: Standing) -> int:
+        slot = self._slots.get(one.id)
+        if slot is None:
+            if self._count == len(self._id):
+                self._make_room(2 * self._count)
+            slot = self._slots[one.id] = self._count
+            self._count += 1
+        known = self._prior if one.posterior is None else one.posterior
+        reach = reach_factor(np.array([float(one.reach)]), self.policy)[0]
+        repeat = repeat_factor(np.array([one.follow_ups]), self.policy)[0]
+        self._id[slot], self._arrived[slot] = one.id, one.age_from / 1_000
+        self._posterior[slot], self._target[slot] = known, one.target
+        self._reach[slot], self._repeat[slot] = reach, repeat
+        self._follow_ups[slot] = one.follow_ups
+        self._leased[slot] = one.state is State.LEASED
+        self._version[slot] = one.version
+        self._agent[slot] = self._words["agent"].number(one.preferred_agent)
+        for name in ("team", "brand", "channel", "intent"):
+            getattr(self, f"_{name}")[slot] = self._words[name].number(getattr(one, name))
+        return slot
+
+    def _is_old(self, one: Standing) -> bool:
+        """Whether a later reading of the item is known: readings come in any order."""
+        slot = self._slots.get(one.id)
+        if slot is not None:
+            return bool(one.version < self._version[slot])
+        return one.version <= self._gone.get(one.id, 0)
+
+    def _drop(self, number: int, version: int) -> None:
+        self._gone[number] = version
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+        slot = self._slots.pop(number, None)
+        if slot is None:
+            return
+        self._count -= 1
+        self._pool_rows = None
+        last = self._count
+        if slot != last:
+            for array in self._arrays():
+                array[slot] = array[last]
+            self._slots[int(self._id[slot])] = slot
+
+    def _matching(self, wanted: Filter) -> npt.NDArray[np.int64]:
+        n = self._count
+        kept = np.ones(n, dtype=bool)
+        if wanted.state is not None:
+            kept &= self._leased[:n] == (wanted.state is State.LEASED)
+        for name in ("team", "brand", "channel", "intent"):
+            word = getattr(wanted, name)
+            if word is not None:
+                kept &= getattr(self, f"_{name}")[:n] == self._words[name].find(word)
+        return np.flatnonzero(kept)
+
+    def _arrays(self) -> list[npt.NDArray[np.generic]]:
+        return [getattr(self, f"_{name}") for name in _ARRAYS]
+
+    def _make_room(self, size: int) -> None:
+        for name, (kind, width) in _ARRAYS.items():
+            fresh = np.zeros((size, *width), dtype=kind)
+            old = getattr(self, f"_{name}", None)
+            if old is not None:
+                fresh[: len(old)] = old
+            setattr(self, f"_{name}", fresh)
+
+    _id: npt.NDArray[np.int64]
+    _arrived: FloatArray
+    _posterior: FloatArray
+    _target: FloatArray
+    _reach: FloatArray
+    _repeat: FloatArray
+    _follow_ups: FloatArray
+    _value: FloatArray
+    _version: npt.NDArray[np.int64]
+    _leased: npt.NDArray[np.bool_]
+    _agent: npt.NDArray[np.int64]
+    _team: npt.NDArray[np.int64]
+    _brand: npt.NDArray[np.int64]
+    _channel: npt.NDArray[np.int64]
+    _intent: npt.NDArray[np.int64]
+
+
+_ARRAYS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
+    "id": ("int64", ()),
+    "arrived": ("float64", ()),
+    "posterior": ("float64", (len(POLICY_CLASSES),)),
+    "target": ("float64", ()),
+    "reach": ("float64", ()),
+    "repeat": ("float64", ()),
+    "follow_ups": ("float64", ()),
+    "value": ("float64", ()),
+    "version": ("int64", ()),
+    "leased": ("bool", ()),
+    "agent": ("int64", ()),
+    "team": ("int64", ()),
+    "brand": ("int64", ()),
+    "channel": ("int64", ()),
+    "intent": ("int64", ()),
+}
