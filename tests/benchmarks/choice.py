@@ -8,6 +8,7 @@ it is fitted anew after each batch.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,6 +165,10 @@ def labels_needed(values: list[float], aim: float) -> float:
     return float("inf")
 
 
+def _share(needed: float) -> str:
+    return "not reached" if math.isinf(needed) else f"{needed / _AIM:.0%}"
+
+
 def main() -> None:
     """Learn by every way and seed, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -175,7 +180,7 @@ def main() -> None:
         curves[name] = [curve(pool, judged, way, seed) for seed in range(arguments.seeds)]
         print(name, [round(one["intent"][-1], 3) for one in curves[name]], file=sys.stderr)
     at = _AIM // _BATCH - 1
-    rows, facts = [], dict[str, dict[str, float]]()
+    rows, facts = [], dict[str, dict[str, float | None]]()
     for name, of_way in curves.items():
         needed = {}
         for head in _HEADS:
@@ -183,9 +188,10 @@ def main() -> None:
             aim = float(np.mean([one[head][at] for one in curves["at random"]]))
             mean = np.mean([one[head] for one in of_way], axis=0).tolist()
             needed[head] = labels_needed(mean, aim)
-        facts[name] = needed
+        # JSON knows no infinity.
+        facts[name] = {of: None if math.isinf(n) else n for of, n in needed.items()}
         ends = [one["intent"][at] for one in of_way]
-        rows.append((name, spread(ends, 3), *(f"{needed[head] / _AIM:.0%}" for head in _HEADS)))
+        rows.append((name, spread(ends, 3), *(_share(needed[head]) for head in _HEADS)))
     names = ("choice", f"intent macro-F1 at {_AIM:,} labels", *(f"labels, {h}" for h in _HEADS))
     body = table(names, rows)
     body += (
@@ -193,7 +199,8 @@ def main() -> None:
         f"a share of these, on the mean of {arguments.seeds} seeds' curves. Batches of {_BATCH} "
         f"from {len(pool.texts):,} posts, judged on {len(judged.texts):,} of other companies."
     )
-    write("choice", {"seeds": arguments.seeds, "needed": facts, "curves": curves}, body, _COMMAND)
+    command = f"{_COMMAND} --seeds {arguments.seeds}"
+    write("choice", {"seeds": arguments.seeds, "needed": facts, "curves": curves}, body, command)
 
 
 if __name__ == "__main__":
