@@ -33,14 +33,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     leases: Any = Bundle("leases")
 
-    @staticmethod
-    def make_database() -> Database:
-        """Empty, of the kind under test; a subclass says which."""
-        raise NotImplementedError
-
-    def __init__(self) -> None:
+    def __init__(self, make_database: Callable[[], Database]) -> None:
         super().__init__()
-        self.database = type(self).make_database()
+        self.database = make_database()
         self.database.migrate()
         self.store: Store = store(self.database)
         self.acknowledged: set[str] = set()
@@ -131,9 +126,12 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 def _run(make: Callable[[], Database], examples: int) -> None:
-    machine = type("Machine", (QueueMachine,), {"make_database": staticmethod(make)})
+    class Machine(QueueMachine):
+        def __init__(self) -> None:
+            super().__init__(make)
+
     run_state_machine_as_test(
-        machine,
+        Machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=25,
