@@ -13,7 +13,7 @@ SAMPLES := data/samples
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types wheel clean
+.PHONY: help demo test lint format types wheel chaos soak clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,13 @@ wheel: $(DEV)  ## build sdist and wheel, install the wheel in a clean venv, scor
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt dist/*.whl
 	$(WHEEL_VENV)/bin/python tests/acceptance/installed.py $(SAMPLES)/inbox.csv
+
+chaos: $(DEV)  ## kill those who take messages in, a thousand times on each store (10 minutes)
+	PYTHONPATH=. $(BIN)/python -m tests.benchmarks.chaos
+
+soak: $(DEV)  ## the service under load, then 600 broken requests for each call (20 minutes)
+	PYTHONPATH=. $(BIN)/python -m tests.benchmarks.service
+	REPLYRANK_FUZZ=600 $(BIN)/python -m pytest tests/integration/test_fuzz.py
 
 clean:  ## remove what was built, installed and written (.venv, dist, caches, runs/demo)
 	rm -rf $(VENV) $(WHEEL_VENV) dist $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
