@@ -40,7 +40,7 @@ from replyrank.serving.settings import Settings
 Result = TypeVar("Result")
 
 _LOG: Final = structlog.get_logger("replyrank.inbox")
-#: messages that are scored by the fallback together
+#: items that one transaction weighs anew
 _MANY: Final = 256
 _POLL: Final = 1_000
 _MINUTE: Final = 60.0

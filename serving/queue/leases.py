@@ -11,8 +11,8 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from replyrank.pipeline.policy import Policy
 from replyrank.serving.queue.database import Database
+from replyrank.serving.queue.from_rows import numbers
 from replyrank.serving.queue.items import Finished, Item, Lease
-from replyrank.serving.queue.reading import numbers
 from replyrank.serving.queue.readings import CREATED, Readings
 from replyrank.serving.queue.schema import EventKind, State, item, item_key, message
 from replyrank.serving.queue.statements import add_to_tally, claim_ids, claim_statement, reserve

@@ -33,7 +33,7 @@ from replyrank.data.vocabulary import (
 )
 from replyrank.models.joint import intents, levels
 from replyrank.serving.queue.database import Database
-from replyrank.serving.queue.reading import probabilities
+from replyrank.serving.queue.from_rows import probabilities
 from replyrank.serving.queue.schema import (
     EventKind,
     correction,

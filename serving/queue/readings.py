@@ -8,8 +8,8 @@ from sqlalchemy.exc import NoResultFound
 
 from replyrank.pipeline.policy import Policy
 from replyrank.serving.queue.database import Database
+from replyrank.serving.queue.from_rows import item_of, standing_of, turn_of
 from replyrank.serving.queue.items import Event, Item, Standing, Turn, Unscored
-from replyrank.serving.queue.reading import item_of, standing_of, turn_of
 from replyrank.serving.queue.schema import OPEN, EventKind, State, event, item, message, tally
 
 #: what items and turns are made of, in the order of their fields

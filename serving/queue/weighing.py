@@ -11,7 +11,7 @@ from replyrank.models.joint import intents
 from replyrank.pipeline.index import class_posterior
 from replyrank.pipeline.policy import FloatArray, Policy
 from replyrank.pipeline.threads import weigh
-from replyrank.serving.queue.reading import probabilities
+from replyrank.serving.queue.from_rows import probabilities
 from replyrank.serving.queue.schema import item, message
 
 _UNSCORED: Final = (Review.EMPTY, Review.LANGUAGE, Review.UNREADABLE)
