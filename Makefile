@@ -70,5 +70,5 @@ $(BASE): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[train,serve,dev]'
+	$(INSTALL) --editable '.[train,serve,otel,dev]'
 	@touch $(BASE) $@
