@@ -1,38 +1,46 @@
-"""Traces of requests, where the extra ``otel`` is there and an address to send them to is named.
-
-Spans name route, status and time; no text, no author, no body stands in them.
-"""
+"""Traces of requests, where the extra ``otel`` is there and an address to send them to is named."""
 
 import os
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+_LOG: Final = structlog.get_logger("replyrank.tracing")
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_NEEDED: Final = "opentelemetry.instrumentation.fastapi"
+_NEEDED: Final = (
+    "opentelemetry.sdk.trace",
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.instrumentation.fastapi",
+)
 
 
-def set_up(app: Any) -> bool:
-    """Trace the requests of an application; whether it is done.
+def set_up(app: Any) -> "TracerProvider | None":
+    """Trace the requests of an application that has not started.
 
     Args:
         app: what ``create_app`` made.
+
+    Returns:
+        what holds the spans until they are sent; None where nothing is traced.
     """
-    if not any(os.environ.get(name) for name in _ENDPOINTS) or not _is_there(_NEEDED):
-        return False
-    from opentelemetry import trace  # noqa: PLC0415  the extra otel
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+    if not any(os.environ.get(name) for name in _ENDPOINTS):
+        return None
+    if not all(_is_there(name) for name in _NEEDED):
+        _LOG.warning(
+            "not_traced", why="the extra otel is missing", remedy="install replyrank[otel]"
+        )
+        return None
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  the extra
         OTLPSpanExporter,
     )
-    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    provider = TracerProvider(resource=Resource.create({"service.name": "replyrank"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
-    FastAPIInstrumentor.instrument_app(app.routes, excluded_urls="livez,readyz,metrics")
-    return True
+    from replyrank.serving.spans import instrument  # noqa: PLC0415  the extra
+
+    return instrument(app.routes, OTLPSpanExporter())
 
 
 def _is_there(name: str) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,15 @@ def settings(folder: Path, **given: Any) -> Settings:
 
 
 @contextmanager
-def running(of: Settings) -> Generator[Service]:
-    """A service on a port of its own, on a thread."""
+def running(of: Settings, before: Callable[[Any], object] = lambda _: None) -> Generator[Service]:
+    """A service on a port of its own, on a thread.
+
+    Args:
+        of: its settings.
+        before: what is done with the application before it starts.
+    """
     app = create_app(of)
+    before(app)
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
