@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -107,12 +107,7 @@ def import_(
             most_left_out=most_left_out,
         ),
     )
-    told = ProblemPrinter()
-    for file, notice in done.merged.notices:
-        told(replace(notice, reason=f"{file}: {notice.reason}"))
-    for one in done.merged.left_out:
-        told(replace(one.row, reason=f"{one.file}: {one.row.reason}"))
-    told.close()
+    _tell_problems(done.merged)
     typer.echo(f"{target}: {done.sentence}", err=True)
     typer.echo(done.version)
 
@@ -200,6 +195,15 @@ def tasks(
     told.close()
     typer.echo(f"{target}: {count:,} tasks with what {scorer.config.name} says", err=True)
     told.require_whole(source)
+
+
+def _tell_problems(merged: Any) -> None:
+    told = ProblemPrinter()
+    for file, notice in merged.notices:
+        told(replace(notice, reason=f"{file}: {notice.reason}"))
+    for one in merged.left_out:
+        told(replace(one.row, reason=f"{one.file}: {one.row.reason}"))
+    told.close()
 
 
 def _messages(source: Source, told: ProblemPrinter) -> Iterator[Message]:

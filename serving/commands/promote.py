@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,9 +65,7 @@ def promote(
     if posts is not None and dataset is not None:
         message = "--posts and --dataset both say what decides; give one"
         raise UsageError(message)
-    if report_file is not None and report_file.exists():
-        message = f"{str(report_file)!r} is there already; give another name for the report"
-        raise UsageError(message)
+    _check_report(report_file)
     where = _home(home)
     with needs_extra("train", "promote", "sklearn", "mlflow"):
         from replyrank.training import promotion  # noqa: PLC0415  needs the extra
@@ -86,15 +84,11 @@ def promote(
         for notice in judges.notices:
             typer.echo(notice, err=True)
         found = run_gate(champion, challenger, judges, found_rules)
-        if report_file is not None:
-            report_file.write_text(found.markdown(), encoding="utf-8")
-        passed = len(found.verdicts) - len(found.failures)
-        typer.echo(f"{passed} of {len(found.verdicts)} figures pass on {found.posts}", err=True)
+        _report(found, report_file)
         forced = promotion.Forced(reason) if reason else None
         pointer = promotion.promote(where, challenger, found, forced)
         _tell(pointer, where)
-        for line in promotion.set_alias(store, pointer):
-            typer.echo(line, err=True)
+        _set_alias(store, pointer)
 
 
 def rollback(*, home: Home = None) -> None:
@@ -106,8 +100,7 @@ def rollback(*, home: Home = None) -> None:
 
         pointer = promotion.rollback(where)
         _tell(pointer, where)
-        for line in promotion.set_alias(Tracking.present(options.MLFLOW), pointer):
-            typer.echo(line, err=True)
+        _set_alias(Tracking.present(options.MLFLOW), pointer)
 
 
 def pull(*, home: Home = None) -> None:
@@ -137,6 +130,28 @@ def _home(given: Path | None) -> Path:
         message = f"no folder for the champion pointer; set {HOME_VARIABLE} or give --home"
         raise UsageError(message)
     return Path(named)
+
+
+def _check_report(file: Path | None) -> None:
+    """Refuse a name before the work, not after it."""
+    if file is not None and file.exists():
+        message = f"{str(file)!r} is there already; give another name for the report"
+        raise UsageError(message)
+
+
+def _report(found: Any, file: Path | None) -> None:
+    """What the gate found."""
+    if file is not None:
+        file.write_text(found.markdown(), encoding="utf-8")
+    passed = len(found.verdicts) - len(found.failures)
+    typer.echo(f"{passed} of {len(found.verdicts)} figures pass on {found.posts}", err=True)
+
+
+def _set_alias(store: Any, pointer: Champion) -> None:
+    from replyrank.training import promotion  # noqa: PLC0415  needs the extra
+
+    for line in promotion.set_alias(store, pointer):
+        typer.echo(line, err=True)
 
 
 def _tell(pointer: Champion, home: Path) -> None:

@@ -8,7 +8,14 @@ import typer
 from rich.console import Console
 
 from replyrank.data.errors import UsageError
-from replyrank.data.readers import STANDARD_STREAM, Format, WriteOptions, format_of, open_source
+from replyrank.data.readers import (
+    STANDARD_STREAM,
+    Format,
+    ReadOptions,
+    WriteOptions,
+    format_of,
+    open_source,
+)
 from replyrank.models import load_scorer
 from replyrank.pipeline.bulk import BulkOptions, BulkSummary, score_file
 from replyrank.serving.commands import options
@@ -58,9 +65,7 @@ def score(
     reading = options.read_options(kind, text_column, delimiter, encoding)
     if target == STANDARD_STREAM and out_kind is None:
         out_kind = Format.PARQUET if Path(source).is_dir() else format_of(source, kind)
-    if source != STANDARD_STREAM and not Path(source).is_fifo():
-        # A mistake about the input is told before a model is loaded. A pipe is read only once.
-        open_source(source, reading).close()
+    _try_to_open(source, reading)
     told = ProblemPrinter()
     scorer = load_scorer(model, threads=threads)
     with stopping(target), progress_bar(Console(stderr=True)) as on_progress:
@@ -82,6 +87,12 @@ def score(
     if json_wanted:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
     told.require_whole(source)
+
+
+def _try_to_open(source: str, reading: ReadOptions) -> None:
+    """Tell a mistake about the input before a model is loaded. A pipe is read only once."""
+    if source != STANDARD_STREAM and not Path(source).is_fifo():
+        open_source(source, reading).close()
 
 
 def _sentence(summary: BulkSummary) -> str:

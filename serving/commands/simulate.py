@@ -99,11 +99,7 @@ def simulate(
     about = _about(found, policy, artefact)
     if target is not None:
         _write(found, about, target, force=force)
-    console = Console()
-    if console.is_terminal:
-        view.tables(found, console)
-    else:
-        typer.echo(view.text(found), nl=False)
+    _show(found)
     told.require_whole(source or "the sample")
 
 
@@ -176,6 +172,14 @@ def _about(found: Replay, policy: Policy, artefact: Artefact) -> list[tuple[str,
         ("agents", str(setting.scenarios.agents)),
         ("seeds", str(setting.scenarios.seeds)),
     ]
+
+
+def _show(found: Replay) -> None:
+    console = Console()
+    if console.is_terminal:
+        view.tables(found, console)
+    else:
+        typer.echo(view.text(found), nl=False)
 
 
 def _check_target(folder: Path, *, force: bool) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,39 +59,26 @@ def train(
     """
     with needs_extra("train", "train", "torch", "transformers", "datasets", "onnx", "mlflow"):
         # Each of these needs the extra.
-        from replyrank.training.build import dataset_for  # noqa: PLC0415
-        from replyrank.training.config import (  # noqa: PLC0415
-            CorrectionConfig,
-            find_config,
-            load_config,
-        )
-        from replyrank.training.labelled import labelled_options  # noqa: PLC0415
+        from replyrank.training.config import find_config, load_config  # noqa: PLC0415
         from replyrank.training.material import load_material  # noqa: PLC0415
-        from replyrank.training.own_posts import own_dataset  # noqa: PLC0415
         from replyrank.training.runs import open_run  # noqa: PLC0415
-        from replyrank.training.tracked import RunFacts, track  # noqa: PLC0415
+        from replyrank.training.tracked import RunFacts  # noqa: PLC0415
         from replyrank.training.tracking import Tracking  # noqa: PLC0415
 
-        logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-        logging.getLogger("replyrank").setLevel(logging.INFO)
+        _show_progress()
         config = load_config(find_config(config_file), **({"name": name} if name else {}))
         work = work or options.RUNS / config.name
         store = Tracking(options.MLFLOW, experiment) if tracked and not plan_only else None
         if store is not None:
             # One that does not answer is told before the work.
             store.check()
-        if posts is None:
-            if isinstance(config, CorrectionConfig):
-                message = f"{config_file} corrects a model by a team's own labels; give --posts"
-                raise UsageError(message)
-            if text_column or columns:
-                message = "--text-column and --column say where --posts has what; give --posts too"
-                raise UsageError(message)
-            dataset = dataset_for(config, corpora, work / "dataset", report=_say)
+        if posts is not None:
+            dataset = _own_dataset(posts, work / "dataset", text_column, columns)
+        elif text_column or columns:
+            message = "--text-column and --column say where --posts has what; give --posts too"
+            raise UsageError(message)
         else:
-            reading = options.read_options(None, text_column, None, None, columns=columns)
-            own = labelled_options(reading, None)
-            dataset = own_dataset(posts, work / "dataset", own, report=_say)
+            dataset = _public_dataset(config_file, config, corpora, work / "dataset")
         material = load_material(config, dataset)
         run = open_run(config, material, work)
         _say(str(run.plan()))
@@ -99,10 +86,42 @@ def train(
             return
         artefact = run.run(target, config.name)
         if store is not None:
-            _say("logging to MLflow: figures, intervals, a replay of the sample trace")
-            logged = track(store, RunFacts(config, material, artefact, work, run.start), _say)
-            _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
+            _track(store, RunFacts(config, material, artefact, work, run.start))
         typer.echo(artefact)
+
+
+def _show_progress() -> None:
+    """What training logs, with its time."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("replyrank").setLevel(logging.INFO)
+
+
+def _own_dataset(
+    posts: Path, folder: Path, text_column: str | None, columns: list[str] | None
+) -> Path:
+    from replyrank.training.labelled import labelled_options  # noqa: PLC0415  needs the extra
+    from replyrank.training.own_posts import own_dataset  # noqa: PLC0415  as above
+
+    reading = options.read_options(None, text_column, None, None, columns=columns)
+    return own_dataset(posts, folder, labelled_options(reading, None), report=_say)
+
+
+def _public_dataset(file: Path, config: Any, corpora: Path | None, folder: Path) -> Path:
+    from replyrank.training.build import dataset_for  # noqa: PLC0415  needs the extra
+    from replyrank.training.config import CorrectionConfig  # noqa: PLC0415  as above
+
+    if isinstance(config, CorrectionConfig):
+        message = f"{file} corrects a model by a team's own labels; give --posts"
+        raise UsageError(message)
+    return dataset_for(config, corpora, folder, report=_say)
+
+
+def _track(store: Any, facts: Any) -> None:
+    from replyrank.training.tracked import track  # noqa: PLC0415  needs the extra
+
+    _say("logging to MLflow: figures, intervals, a replay of the sample trace")
+    logged = track(store, facts, _say)
+    _say(f"{logged.model} version {logged.version}, run {logged.run_id}, {logged.uri}")
 
 
 def _say(line: str) -> None:
