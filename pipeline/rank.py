@@ -92,35 +92,53 @@ def rank(
         message = f"{len(messages)} messages and {len(scores)} scores; give one score a message"
         raise ValueError(message)
     moment = _moment(messages, now, replay=replay)
-    arrivals = [_arrival(message, moment) for message in messages]
-    items = group(messages, arrivals, policy)
+    items = group(messages, [_arrival(message, moment) for message in messages], policy)
     ages = policy.calendar.calendar.ages([item.arrival for item in items], moment)
     scored = _index(items, messages, scores, policy, ages=ages, priors=priors)
     due = due_minutes(scored.posterior, scored.targets, policy.due_chance)
+    weighed = _Weighed(messages, scores, policy, moment, items, ages, scored, due)
     # Items come by arrival, then id: a stable sort leaves equal ones in that order.
     order = np.argsort(-sort_key(scored.value), kind="stable")
+    placed = guarded_order(order, ages, policy.guard)
+    return [
+        weighed.at(place, row, guarded=guarded) for place, (row, guarded) in enumerate(placed, 1)
+    ]
 
-    def ranked(place: int, row: int, *, guarded: bool) -> RankedItem:
-        item, age = items[row], float(ages[row])
-        notes = _notes(item, messages, scores, moment)
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Messages as items, each with the numbers of its place."""
+
+    messages: Sequence[Message]
+    scores: ScoreBatch
+    policy: Policy
+    moment: datetime
+    items: Sequence[Item]
+    #: (items,), open minutes
+    ages: FloatArray
+    index: Index
+    #: (items,), open minutes from arrival
+    due: FloatArray
+
+    def at(self, place: int, row: int, *, guarded: bool) -> RankedItem:
+        """An item in its place."""
+        policy, item, age = self.policy, self.items[row], float(self.ages[row])
+        notes = _notes(item, self.messages, self.scores, self.moment)
         if guarded:
             notes.append(f"placed by the guard: over {policy.guard.limit_hours:g} h old")
         follow_ups = len(item.rows) - 1
         return RankedItem(
             rank=place,
             id=item.id,
-            message_ids=tuple(message_id(messages[i], i) for i in item.rows),
+            message_ids=tuple(message_id(self.messages[i], i) for i in item.rows),
             rows=item.rows,
-            index=float(scored.value[row]),
-            due=policy.calendar.calendar.after(item.arrival, float(due[row])),
+            index=float(self.index.value[row]),
+            due=policy.calendar.calendar.after(item.arrival, float(self.due[row])),
             age_minutes=age,
-            posterior=tuple(scored.posterior[row].tolist()),
+            posterior=tuple(self.index.posterior[row].tolist()),
             guarded=guarded,
-            reason=explain(scored, row, policy, age=age, follow_ups=follow_ups, notes=notes),
+            reason=explain(self.index, row, policy, age=age, follow_ups=follow_ups, notes=notes),
         )
-
-    placed = guarded_order(order, ages, policy.guard)
-    return [ranked(place, row, guarded=guarded) for place, (row, guarded) in enumerate(placed, 1)]
 
 
 def guarded_order(
