@@ -14,6 +14,39 @@ _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """To this version."""
+    _make_api_key()
+    _make_correction()
+    _make_event()
+    _make_item()
+    _make_item_key()
+    _make_tally()
+    _make_tombstone()
+    _make_message()
+    _number_transactions()
+
+
+def downgrade() -> None:
+    """To the version before."""
+    op.drop_index("ix_message_unscored", table_name="message")
+    op.drop_index(op.f("ix_message_item"), table_name="message")
+    op.drop_index("ix_message_author", table_name="message")
+    op.drop_table("message")
+    op.drop_table("tombstone")
+    op.drop_table("tally")
+    op.drop_index(op.f("ix_item_key_item"), table_name="item_key")
+    op.drop_table("item_key")
+    op.drop_index("ix_item_open", table_name="item")
+    op.drop_table("item")
+    op.drop_index(op.f("ix_event_item"), table_name="event")
+    op.drop_table("event")
+    op.drop_index("ix_correction_message", table_name="correction")
+    op.drop_index(op.f("ix_correction_author"), table_name="correction")
+    op.drop_table("correction")
+    op.drop_table("api_key")
+
+
+def _make_api_key() -> None:
+    """Who may ask, as hashes."""
     op.create_table(
         "api_key",
         sa.Column("id", sa.String(length=12), nullable=False),
@@ -25,6 +58,10 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_key")),
     )
+
+
+def _make_correction() -> None:
+    """Labels that people gave, in the order in which training learns them."""
     op.create_table(
         "correction",
         sa.Column("seq", _SERIAL, autoincrement=True, nullable=False),
@@ -41,6 +78,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_correction_message", "correction", ["brand", "channel", "external_id"], unique=False
     )
+
+
+def _make_event() -> None:
+    """What happened to items."""
     op.create_table(
         "event",
         sa.Column("seq", _SERIAL, autoincrement=True, nullable=False),
@@ -54,6 +95,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_event_item"), "event", ["item"], unique=False)
+
+
+def _make_item() -> None:
+    """What is answered at once."""
     op.create_table(
         "item",
         sa.Column("id", _SERIAL, autoincrement=True, nullable=False),
@@ -87,6 +132,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
     )
     op.create_index("ix_item_open", "item", ["state", "age_from"], unique=False)
+
+
+def _make_item_key() -> None:
+    """What ties a later message to an item."""
     op.create_table(
         "item_key",
         sa.Column("key", sa.String(length=32), nullable=False),
@@ -95,12 +144,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_item_key")),
     )
     op.create_index(op.f("ix_item_key_item"), "item_key", ["item"], unique=False)
+
+
+def _make_tally() -> None:
+    """How many items were ever made and removed."""
     op.create_table(
         "tally",
         sa.Column("name", sa.String(length=16), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tally")),
     )
+
+
+def _make_tombstone() -> None:
+    """Messages that were forgotten."""
     op.create_table(
         "tombstone",
         sa.Column("brand", sa.String(), nullable=False),
@@ -109,6 +166,10 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("brand", "channel", "external_id", name=op.f("pk_tombstone")),
     )
+
+
+def _make_message() -> None:
+    """What came in, with its scores."""
     op.create_table(
         "message",
         sa.Column("seq", _SERIAL, autoincrement=True, nullable=False),
@@ -141,29 +202,13 @@ def upgrade() -> None:
     op.create_index("ix_message_author", "message", ["author"], unique=False)
     op.create_index(op.f("ix_message_item"), "message", ["item"], unique=False)
     op.create_index("ix_message_unscored", "message", ["provisional", "seq"], unique=False)
+
+
+def _number_transactions() -> None:
+    """On PostgreSQL numbers become visible in another order than they rise."""
     if op.get_context().dialect.name == "postgresql":
         for table in ("event", "correction"):
             op.execute(
                 f"ALTER TABLE {table} ALTER COLUMN xid "
                 "SET DEFAULT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)"
             )
-
-
-def downgrade() -> None:
-    """To the version before."""
-    op.drop_index("ix_message_unscored", table_name="message")
-    op.drop_index(op.f("ix_message_item"), table_name="message")
-    op.drop_index("ix_message_author", table_name="message")
-    op.drop_table("message")
-    op.drop_table("tombstone")
-    op.drop_table("tally")
-    op.drop_index(op.f("ix_item_key_item"), table_name="item_key")
-    op.drop_table("item_key")
-    op.drop_index("ix_item_open", table_name="item")
-    op.drop_table("item")
-    op.drop_index(op.f("ix_event_item"), table_name="event")
-    op.drop_table("event")
-    op.drop_index("ix_correction_message", table_name="correction")
-    op.drop_index(op.f("ix_correction_author"), table_name="correction")
-    op.drop_table("correction")
-    op.drop_table("api_key")
