@@ -1,6 +1,6 @@
 """Databases, messages and stores that tests of the queue share."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from sqlalchemy import select, text, update
 
 from replyrank.data.messages import Message
 from replyrank.data.vocabulary import INTENTS, Channel, Intent, UrgencyLevel, Visibility
+from replyrank.pipeline.policy import FloatArray
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.serving.queue.database import Database, sqlite_url
 from replyrank.serving.queue.inbound import Inbound
@@ -122,6 +123,23 @@ def taken(into: Store, *messages: Inbound, team: str | None = None) -> list[int]
     changes = into.ingest(messages, team)
     assert all(one.item is not None for one in changes.received)
     return [one.item for one in changes.received if one.item is not None]
+
+
+def taken_as(into: Store, messages: Sequence[Inbound], *cells: tuple[Intent, UrgencyLevel]) -> int:
+    """Take messages in one by one, each scored as its cell says; the item of the last."""
+    number = 0
+    for one, (intent, level) in zip(messages, cells, strict=True):
+        changes = into.ingest([one])
+        number = changes.received[0].item or 0
+        into.write_said([said(new, intent, level) for new in changes.unscored], weighing())
+    return number
+
+
+def posterior_of(into: Store, number: int) -> FloatArray:
+    """What is known of an item: one p for each class of the policy."""
+    (standing,) = into.standings([number])
+    assert standing.posterior is not None
+    return standing.posterior
 
 
 def item_of(into: Store, number: int) -> Item:

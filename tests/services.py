@@ -3,10 +3,11 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,6 +18,9 @@ import uvicorn
 
 from replyrank.serving.api.app import create_app
 from replyrank.serving.settings import Settings
+
+URGENT: Final = "my card was stolen and my money is gone, please help me right now"
+PRAISE: Final = "thank you so much, your team is the best, I love it"
 
 
 class Service:
@@ -73,3 +77,35 @@ def running(of: Settings, before: Callable[[Any], object] = lambda _: None) -> G
         thread.join(20)
         sock.close()
         assert not thread.is_alive()
+
+
+def message(number: str, text: str = URGENT, **fields: Any) -> dict[str, Any]:
+    """As a client hands it in."""
+    return {"id": number, "brand": "acme", "channel": "twitter", "text": text, **fields}
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for what must come true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def wait_for_keys(service: Service) -> None:
+    """Until the service has noticed that a key was made."""
+    with service.client() as nobody:
+        until(lambda: nobody.get("/v1/queue").status_code == 401)
+
+
+def scored(client: httpx.Client) -> bool:
+    """Whether nothing waits for its scores."""
+    return not any(client.get("/v1/statistics").json()["backlog"].values())
+
+
+def queue(client: httpx.Client, **wanted: Any) -> list[dict[str, Any]]:
+    """The items in their order."""
+    found = client.get("/v1/queue", params=wanted)
+    assert found.status_code == 200, found.text
+    items: list[dict[str, Any]] = found.json()["items"]
+    return items

@@ -1,11 +1,13 @@
-"""The databases that the queue is tested on."""
+"""The databases that the queue is tested on, and running services."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.queues import KINDS, PostgresServer, opened, sqlite_in
+from tests.services import Service, running, settings
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +31,25 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def database(url: str) -> Iterator[object]:
     """The same with its tables."""
     with opened(url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One for all tests of a file."""
+    with running(settings(tmp_path_factory.mktemp("service"))) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Service]:
+    """One for one test, with an empty queue."""
+    with running(settings(tmp_path)) as found:
+        yield found
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    """Of the service of the file."""
+    with service.client() as found:
         yield found
