@@ -26,7 +26,7 @@ from replyrank.serving import tracing
 from replyrank.serving.inbox import Inbox
 from replyrank.serving.queue.keys import Scope, make_key
 from tests.queues import opened
-from tests.services import running, settings
+from tests.services import message, running, settings, until
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TEXT = "my kettle exploded over breakfast"
@@ -107,9 +107,14 @@ class Traced:
     collector: Collector
     flush: Callable[[], object]
 
-    def spans(self) -> list[dict[str, Any]]:
-        """All there are by now."""
-        self.flush()
+    def spans(self, count: int) -> list[dict[str, Any]]:
+        """All there are once there are so many: one ends after its answer has come."""
+
+        def are_there() -> bool:
+            self.flush()
+            return len(self.collector.spans()) >= count
+
+        until(are_there)
         return self.collector.spans()
 
 
@@ -175,16 +180,16 @@ def test_without_the_extra_nothing_is_traced_and_it_is_told(
 
 
 def test_a_request_is_told_with_method_route_and_status(traced: Traced) -> None:
-    assert traced.client.post("/v1/score", json={"texts": [TEXT]}).status_code == 200
+    assert traced.client.post("/v1/messages", json=message("1", TEXT)).status_code == 201
     assert traced.client.get("/v1/items/7").status_code == 404
     assert traced.client.get("/nowhere").status_code == 404
-    assert traced.spans() == [
+    assert traced.spans(3) == [
         {
-            "name": "POST /v1/score",
+            "name": "POST /v1/messages",
             "service": "replyrank",
             "http.method": "POST",
-            "http.route": "/v1/score",
-            "http.status_code": 200,
+            "http.route": "/v1/messages",
+            "http.status_code": 201,
             "events": [],
         },
         {
@@ -211,24 +216,23 @@ def test_what_watches_the_service_is_not_traced(path: str, traced: Traced) -> No
     headers = {"host": "metrics.example"}
     assert traced.client.get(path, headers=headers).status_code == 200
     assert traced.client.get("/v1/queue", headers=headers).status_code == 200
-    assert [span["name"] for span in traced.spans()] == ["GET /v1/queue"]
+    assert [span["name"] for span in traced.spans(1)] == ["GET /v1/queue"]
 
 
 def test_no_text_author_or_key_leaves(traced: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = {"id": "1", "brand": "acme", "channel": "twitter", "text": TEXT, "author": AUTHOR}
-    client = traced.client
-    assert client.post("/v1/messages", json=message).status_code == 201
+    client, handed_in = traced.client, message("1", TEXT, author=AUTHOR)
+    assert client.post("/v1/messages", json=handed_in).status_code == 201
     assert client.get("/v1/queue", params={"agent": AUTHOR}).status_code == 200
     assert client.get(f"/v1/{AUTHOR}", params={"key": traced.key}).status_code == 404
-    assert client.post("/v1/messages", json=message, headers={"user-agent": AUTHOR}).is_success
+    assert client.post("/v1/messages", json=handed_in, headers={"user-agent": AUTHOR}).is_success
 
     async def fail(*_: object) -> None:
         raise ValueError(TEXT, AUTHOR, traced.key)
 
     monkeypatch.setattr(traced.inbox, "ingest", fail)
     with capture_logs():
-        assert client.post("/v1/messages", json=message).status_code == 500
-    spans = traced.spans()
+        assert client.post("/v1/messages", json=handed_in).status_code == 500
+    spans = traced.spans(5)
     assert [span["name"] for span in spans] == [
         *("POST /v1/messages", "GET /v1/queue", "GET", "POST /v1/messages", "POST /v1/messages"),
     ]
@@ -244,4 +248,4 @@ def test_the_service_has_the_name_that_the_environment_gives(
     monkeypatch.setenv("OTEL_SERVICE_NAME", "care-desk")
     traced: Traced = request.getfixturevalue("traced")
     traced.client.get("/v1/queue")
-    assert [span["service"] for span in traced.spans()] == ["care-desk"]
+    assert [span["service"] for span in traced.spans(1)] == ["care-desk"]
