@@ -59,18 +59,24 @@ def tiny_config(kind: ModelKind = ModelKind.TRANSFORMER, **changes: Any) -> Mode
     return ModelConfig(**(fields | changes))
 
 
-def tiny_tokenizer(path: Path) -> None:
-    """A WordPiece tokenizer that knows letters and a few words; it truncates and pads badly."""
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789'"
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{x}" for x in letters)]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]"))  # noqa: S106
+def word_pieces(tokens: Sequence[str]) -> Tokenizer:
+    """A tokenizer of the kind that encoders come with, of a vocabulary with the usual marks."""
+    numbers = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordPiece(vocab=numbers, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
-        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+        special_tokens=[("[CLS]", numbers["[CLS]"]), ("[SEP]", numbers["[SEP]"])],
     )
+    return tokenizer
+
+
+def tiny_tokenizer(path: Path) -> None:
+    """A WordPiece tokenizer that knows letters and a few words; it truncates and pads badly."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789'"
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *_WORDS, *letters, *(f"##{x}" for x in letters)]
+    tokenizer = word_pieces(tokens)
     # What a training library leaves in the file must not reach the scorer.
     tokenizer.enable_padding(length=24)
     tokenizer.enable_truncation(max_length=4)

@@ -1,12 +1,12 @@
 """A tiny pretrained encoder, and a labelled training set that it can learn in seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 pytest.importorskip("torch", reason="training needs torch (extra train)")
 pytest.importorskip("transformers", reason="training needs transformers (extra train)")
@@ -18,7 +18,9 @@ from transformers import BertConfig, BertModel
 
 from replyrank.models.encoder import TriageModel
 from replyrank.models.tokens import PostTokenizer
+from replyrank.training import distillation, fitting
 from replyrank.training.rows import TrainingRows
+from tests.artefacts import word_pieces
 
 HIDDEN: Final = 32
 
@@ -51,17 +53,18 @@ VOCABULARY: Final = (
 COMPANIES: Final = {"delta": "@delta", "ee": "@EE", "three_uk": "@ThreeUK", "spotify": "@spotify"}
 
 
+@contextmanager
+def on_cpu() -> Generator[None]:
+    """Train on the CPU, whatever the machine has; the generator's state is put back."""
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        for module in (distillation, fitting):
+            patch.setattr(module, "device", lambda: torch.device("cpu"))
+        yield
+
+
 def tiny_tokenizer() -> PostTokenizer:
     """Wordpieces: letters and the words of the training set."""
-    numbers = {token: number for number, token in enumerate(VOCABULARY)}
-    tokenizer = Tokenizer(models.WordPiece(vocab=numbers, unk_token="[UNK]"))  # noqa: S106
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[("[CLS]", numbers["[CLS]"]), ("[SEP]", numbers["[SEP]"])],
-    )
-    return PostTokenizer(tokenizer, 64)
+    return PostTokenizer(word_pieces(VOCABULARY), 64)
 
 
 def tiny_encoder(folder: Path, *, seed: int = 0, vocabulary: int = len(VOCABULARY)) -> Path:

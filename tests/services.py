@@ -84,11 +84,13 @@ def message(number: str, text: str = URGENT, **fields: Any) -> dict[str, Any]:
     return {"id": number, "brand": "acme", "channel": "twitter", "text": text, **fields}
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for what must come true."""
+def until(
+    holds: Callable[[], bool], seconds: float = 10, told: Callable[[], str] = lambda: ""
+) -> None:
+    """Wait for what must come true; ``told`` is what is said of one that does not."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, "it did not come true in time"
+        assert time.monotonic() < end, f"it did not come true in time {told()}"
         time.sleep(0.02)
 
 

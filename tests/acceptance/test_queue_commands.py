@@ -11,8 +11,9 @@ from replyrank.data.label_records import Deletion, LabelRecord, parse_record
 from replyrank.data.vocabulary import Intent
 from replyrank.serving.queue.people import Labelling, correct
 from tests.acceptance.processes import Done, replyrank
-from tests.acceptance.test_service import Process, until
+from tests.acceptance.test_service import Process
 from tests.queues import inbound, opened, rows, sqlite_in, store, taken, weighing
+from tests.services import until
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_trace_is_handed_in_at_its_pace(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "20 of 20 handed in; 20 accepted" in done.stderr
-        until(lambda: service.get("/v1/queue")["total"] == 20, 10, service)
+        until(lambda: service.get("/v1/queue")["total"] == 20, 10, service.told)
         again = run(tmp_path, "replay", "trace.csv", "--url", service.address, "--speed", "6000",
                     "--brand", "acme")  # fmt: skip
         assert "10 accepted, 20 duplicate" in again.stderr

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import httpx
 from replyrank.models.champion import Champion, ModelVersion, write_champion
 from replyrank.models.find import find_artefact
 from tests.acceptance.processes import ROOT
+from tests.services import until
 
 TEXT = "my order has not come and nobody answers me, where is it?"
 
@@ -44,7 +44,7 @@ class Process:
             )
 
     def __enter__(self) -> "Process":
-        until(self.is_ready, 30, self)
+        until(self.is_ready, 30, self.told)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,8 +52,11 @@ class Process:
             self.process.kill()
         self.process.wait(20)
 
+    def told(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
     def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+        assert self.process.poll() is None, self.told()
         with contextlib.suppress(httpx.TransportError):
             return httpx.get(f"{self.address}/readyz").status_code == 200
         return False
@@ -68,14 +71,6 @@ class Process:
 
     def post(self, path: str, body: object) -> httpx.Response:
         return httpx.post(f"{self.address}{path}", json=body, timeout=20)
-
-
-def until(holds: Callable[[], bool], seconds: float, process: Process | None = None) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        log = "" if process is None else process.log.read_text(encoding="utf-8")
-        assert time.monotonic() < end, f"it did not come true in time {log}"
-        time.sleep(0.02)
 
 
 def message(number: int, text: str = TEXT) -> dict[str, Any]:
@@ -97,7 +92,7 @@ def test_in_an_empty_folder_it_just_works(tmp_path: Path) -> None:
         assert first["latest"]["id"] == "m1"
         assert (tmp_path / "replyrank.db").is_file()
         assert service.end() == 0
-    for line in service.log.read_text(encoding="utf-8").splitlines():
+    for line in service.told().splitlines():
         assert TEXT not in line
         assert json.loads(line)["level"] == "info"
 
@@ -135,7 +130,7 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
             answer = service.post("/v1/messages/batch", {"messages": again})
             assert {one["result"] for one in answer.json()["results"]} == {"duplicate"}
         assert service.get("/v1/statistics")["items"]["conservation_error"] == 0
-        until(lambda: not any(service.get("/v1/statistics")["backlog"].values()), 60, service)
+        until(lambda: not any(service.get("/v1/statistics")["backlog"].values()), 60, service.told)
 
 
 def test_two_agents_never_hold_the_same(tmp_path: Path) -> None:
@@ -177,7 +172,7 @@ def test_it_goes_down_in_order_and_what_is_in_flight_ends(tmp_path: Path) -> Non
             thread.start()
         time.sleep(0.05)
         service.process.send_signal(signal.SIGTERM)
-        until(lambda: httpx.get(f"{service.address}/readyz").status_code == 503, 5, service)
+        until(lambda: httpx.get(f"{service.address}/readyz").status_code == 503, 5, service.told)
         assert httpx.get(f"{service.address}/livez").status_code == 200
         for thread in threads:
             thread.join()
@@ -267,12 +262,12 @@ def test_a_promoted_model_comes_into_use_and_a_broken_one_does_not(
 
         assert model() == find_artefact("fallback").config.name
         point(home, "default")
-        until(lambda: model() == find_artefact("default").config.name, 20, service)
+        until(lambda: model() == find_artefact("default").config.name, 20, service.told)
         pointer = home / "champion.json"
         broken = json.loads(pointer.read_text(encoding="utf-8"))
         broken["manifest_sha256"] = "0" * 64
         pointer.write_text(json.dumps(broken), encoding="utf-8")
-        until(lambda: service.get("/v1/statistics")["model_problem"] is not None, 10, service)
+        until(lambda: service.get("/v1/statistics")["model_problem"] is not None, 10, service.told)
         scored = service.post("/v1/score", {"texts": [TEXT]})
         assert scored.json()["model"] == find_artefact("default").config.name
         assert httpx.get(f"{service.address}/readyz").status_code == 200

@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch (extra train)")
 pytest.importorskip("onnx", reason="exporting needs onnx (extra train)")
 
-import torch
 
 from replyrank.data.errors import UsageError
 from replyrank.models import load_scorer
@@ -20,7 +19,6 @@ from replyrank.models.held_out import load_held_out
 from replyrank.models.revive import read_weights, revive
 from replyrank.models.student import StudentModel
 from replyrank.pipeline.policy_file import load_policy
-from replyrank.training import distillation, fitting
 from replyrank.training.config import (
     CorrectionConfig,
     SoftConfig,
@@ -33,7 +31,7 @@ from replyrank.training.corrections import CorrectionRun
 from replyrank.training.held_out_report import held_out_before, held_out_report
 from replyrank.training.material import Material, load_material
 from replyrank.training.runs import open_run
-from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
+from tests.encoders import dataset_row, on_cpu, tiny_encoder, toy_posts, toy_texts, write_dataset
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training/configs"
 STAGE = StageConfig(epochs=8, learning_rate=8e-3, batch_size=16)
@@ -42,10 +40,8 @@ KIND = (3, 0, 1)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def on_cpu() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
-        for module in (distillation, fitting):
-            patch.setattr(module, "device", lambda: torch.device("cpu"))
+def _on_cpu() -> Iterator[None]:
+    with on_cpu():
         yield
 
 

@@ -24,7 +24,7 @@ from replyrank.models.errors import ArtefactError
 from replyrank.models.held_out import load_held_out, short_key
 from replyrank.models.parity import Check
 from replyrank.pipeline.simulation.rules import load_rules
-from replyrank.training import distillation, fitting, train
+from replyrank.training import fitting, train
 from replyrank.training.calibrate import cross_fitted
 from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
@@ -34,7 +34,7 @@ from replyrank.training.plan import Plan, PlannedStage
 from replyrank.training.release import Quantised, gate_checks, quantise_model
 from replyrank.training.runs import open_run
 from replyrank.training.train import TrainingRun
-from tests.encoders import dataset_row, tiny_encoder, toy_posts, toy_texts, write_dataset
+from tests.encoders import dataset_row, on_cpu, tiny_encoder, toy_posts, toy_texts, write_dataset
 
 NAME = "toy-1.0"
 STAGE = StageConfig(epochs=8, learning_rate=8e-3, batch_size=16)
@@ -45,11 +45,8 @@ class PowerCutError(Exception):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def on_cpu() -> Iterator[None]:
-    """On the CPU, whatever the machine has; the generator's state is put back."""
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
-        for module in (distillation, fitting):
-            patch.setattr(module, "device", lambda: torch.device("cpu"))
+def _on_cpu() -> Iterator[None]:
+    with on_cpu():
         yield
 
 
