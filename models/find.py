@@ -8,13 +8,13 @@ import os
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from replyrank.models.artefact import CONFIG, SELFTEST, Artefact, verify
 from replyrank.models.champion import CHAMPION, read_champion
-from replyrank.models.config import ModelConfig, ModelKind
+from replyrank.models.config import ModelKind
 from replyrank.models.cpus import available_cpus
-from replyrank.models.errors import ArtefactError, ChampionError, ModelNotFoundError
+from replyrank.models.errors import ChampionError, ModelNotFoundError
 from replyrank.models.linear import LinearScorer
 from replyrank.models.scorer import OnnxScorer, Scorer
 from replyrank.models.selftest import run_selftest
@@ -22,19 +22,22 @@ from replyrank.models.selftest import run_selftest
 MODEL_VARIABLE: Final = "REPLYRANK_MODEL"
 HOME_VARIABLE: Final = "REPLYRANK_HOME"
 DEFAULT: Final = "default"
+FAST: Final = "fast"
 FALLBACK: Final = "fallback"
 
-#: Where the shipped models lie.
+#: Where the shipped models lie, and the file there that says which plays what part.
 SHIPPED: Final = Path(__file__).parent / "artefacts"
+ROLES: Final = "roles.json"
 
-_ROLES: Final = {DEFAULT: ModelKind.TRANSFORMER, FALLBACK: ModelKind.LINEAR}
+_PARTS: Final = (DEFAULT, FAST, FALLBACK)
+_ROLES: Final = TypeAdapter(dict[str, str])
 
 
 def load_scorer(model: str | Path | None = None, *, threads: int | None = None) -> Scorer:
     """Load a model: verify its files, open it, run its self-test.
 
     Args:
-        model: a folder; or ``default``, ``fallback`` or the folder's name of a shipped
+        model: a folder; or ``default``, ``fast``, ``fallback`` or the folder's name of a shipped
             model. None looks at ``REPLYRANK_MODEL``, then at the champion pointer, then
             takes the shipped default.
         threads: batches that run at the same time; None takes every CPU that this process
@@ -70,39 +73,30 @@ def open_artefact(artefact: Artefact, threads: int) -> Scorer:
 
 
 def _folder(model: str | Path) -> Path:
-    if model in _ROLES:
+    if model in _PARTS:
         return _shipped(str(model))
     for folder in (Path(model), SHIPPED / model):
         if folder.is_dir():
             return folder
-    names = ", ".join([*_ROLES, *_shipped_names()])
+    names = ", ".join([*_PARTS, *sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))])
     message = f"model {str(model)!r} is no folder and no shipped model; use a folder or: {names}"
     raise ModelNotFoundError(message)
 
 
-def _shipped_names() -> list[str]:
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
-
-
 def _shipped(role: str) -> Path:
-    """The one shipped folder whose kind fits ``role``."""
-    fitting = [name for name in _shipped_names() if _kind(SHIPPED / name) is _ROLES[role]]
-    if len(fitting) != 1:
-        message = (
-            f"{len(fitting)} shipped models could be the {role} ({', '.join(fitting) or 'none'} "
-            f"in {SHIPPED}); name a folder with --model or {MODEL_VARIABLE}"
-        )
-        raise ModelNotFoundError(message)
-    return SHIPPED / fitting[0]
-
-
-def _kind(folder: Path) -> ModelKind:
-    path = folder / CONFIG
+    """The shipped folder that plays a part."""
+    path = SHIPPED / ROLES
     try:
-        return ModelConfig.model_validate_json(path.read_bytes()).kind
-    except ValidationError as error:
-        message = f"{path} does not fit this version of replyrank: {error}; install it again"
-        raise ArtefactError(message) from error
+        folders = _ROLES.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{path} does not tell the parts of the shipped models ({reason}); "
+        raise ModelNotFoundError(message + "install replyrank again, or name a folder") from error
+    folder = SHIPPED / folders.get(role, "")
+    if not folders.get(role) or not folder.is_dir():
+        message = f"{path} names no shipped model as the {role}; "
+        raise ModelNotFoundError(message + f"name a folder with --model or {MODEL_VARIABLE}")
+    return folder
 
 
 def champion_artefact(home: Path) -> Artefact | None:

@@ -13,7 +13,7 @@ from replyrank.data.readers import Problem, open_source
 from replyrank.data.samples.load import load_samples
 from replyrank.data.vocabulary import INTENTS, Intent
 from replyrank.models import load_scorer
-from replyrank.models.find import DEFAULT, FALLBACK
+from replyrank.models.find import DEFAULT, FALLBACK, FAST
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.bulk import BulkOptions, score_file
 from replyrank.training.metrics import auroc
@@ -30,7 +30,7 @@ IDLE = (
 )
 
 
-@pytest.fixture(scope="module", params=[DEFAULT, FALLBACK])
+@pytest.fixture(scope="module", params=[DEFAULT, FAST, FALLBACK])
 def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

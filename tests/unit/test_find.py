@@ -1,5 +1,6 @@
 """Which model is loaded."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,8 +32,13 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of shipped models that holds a linear one."""
     folder = tmp_path / "shipped"
     tiny_linear_artefact(folder / "linear-1", name="shipped-linear")
+    tell_parts(folder, fallback="linear-1")
     monkeypatch.setattr(find, "SHIPPED", folder)
     return folder
+
+
+def tell_parts(shipped: Path, **parts: str) -> None:
+    (shipped / find.ROLES).write_text(json.dumps(parts), encoding="utf-8")
 
 
 def promote(home: Path, folder: Path, *, relative: bool = False) -> Champion:
@@ -50,6 +56,7 @@ def test_order_of_the_sources(
     tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_artefact(shipped / "transformer-1", name="shipped-transformer")
+    tell_parts(shipped, default="transformer-1", fallback="linear-1")
     assert load_scorer().config.name == "shipped-transformer"
 
     home = tmp_path / "home"
@@ -72,17 +79,29 @@ def test_names_of_shipped_models(shipped: Path, monkeypatch: pytest.MonkeyPatch)
     assert load_scorer("linear-1").config.name == "shipped-linear"
     monkeypatch.setenv("REPLYRANK_MODEL", "fallback")
     assert load_scorer().config.name == "shipped-linear"
-    with pytest.raises(ModelNotFoundError, match=r"0 shipped models could be the default \(none"):
+    tell_parts(shipped, fast="linear-1")
+    assert load_scorer("fast").config.name == "shipped-linear"
+
+
+@pytest.mark.parametrize("parts", [{"fallback": "linear-1"}, {"default": "gone"}, {"default": ""}])
+def test_a_part_that_no_shipped_model_plays_is_told(shipped: Path, parts: dict[str, str]) -> None:
+    tell_parts(shipped, **parts)
+    with pytest.raises(ModelNotFoundError, match="no shipped model as the default; name a folder"):
         load_scorer("default")
-    shutil.copytree(shipped / "linear-1", shipped / "linear-2")
-    with pytest.raises(ModelNotFoundError, match="2 shipped models could be the fallback"):
-        load_scorer("fallback")
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"default": 1}'])
+def test_parts_that_cannot_be_read_are_told(shipped: Path, content: str | None) -> None:
+    path = shipped / find.ROLES
+    path.unlink() if content is None else path.write_text(content, encoding="utf-8")
+    with pytest.raises(ModelNotFoundError, match=r"roles\.json.*install replyrank again"):
+        load_scorer()
 
 
 @pytest.mark.parametrize("model", ["nowhere", "/no/such/folder"])
 def test_unknown_model_names_what_there_is(shipped: Path, model: str) -> None:
     assert shipped.is_dir()
-    with pytest.raises(ModelNotFoundError, match=f"{model}.*default, fallback, linear-1"):
+    with pytest.raises(ModelNotFoundError, match=f"{model}.*default, fast, fallback, linear-1"):
         load_scorer(model)
 
 
