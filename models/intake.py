@@ -58,3 +58,14 @@ def take_in(values: Sequence[object], language_margin: float) -> Intake:
         language=language,
         review=review,
     )
+
+
+def joined(parts: Sequence[Intake]) -> Intake:
+    """What was taken in part by part, as if at once."""
+    whole = Intake([], [], [], [])
+    for part in parts:
+        whole.rows.extend(len(whole.review) + row for row in part.rows)
+        whole.texts.extend(part.texts)
+        whole.language.extend(part.language)
+        whole.review.extend(part.review)
+    return whole

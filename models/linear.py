@@ -9,7 +9,7 @@ a few megabytes, and is what remains where the transformer cannot run.
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
 from replyrank.models.artefact import WEIGHTS, Artefact
+from replyrank.models.batches import Logits
 from replyrank.models.errors import ArtefactError
-from replyrank.models.scorer import Logits, TextScorer
+from replyrank.models.scorer import TextScorer
 
 CHAR_NGRAMS: Final = (2, 3, 4, 5)
 CLASSES: Final = NEED_CELLS + len(SENTIMENT_LABELS)
@@ -35,7 +36,6 @@ _LONGEST_WORD: Final = 40
 _WORD_SEED: Final = zlib.crc32(b"word")
 _CHAR_SEED: Final = zlib.crc32(b"char")
 _HASH_BYTES: Final = np.dtype(np.uint32).itemsize
-_ROWS_AT_ONCE: Final = 512
 
 
 class Features(NamedTuple):
@@ -190,11 +190,8 @@ class LinearScorer(TextScorer):
         super().__init__(artefact.config)
         self._weights = load_weights(artefact.path(WEIGHTS))
 
-    def logits(self, texts: Sequence[str]) -> Logits:
-        """Raw logits of n cleaned posts."""
-        chunks = [
-            linear_logits(texts[start : start + _ROWS_AT_ONCE], self._weights)
-            for start in range(0, len(texts), _ROWS_AT_ONCE)
-        ]
-        both = np.concatenate([np.empty((0, CLASSES), dtype=np.float32), *chunks])
+    def logits_of(self, chunks: Iterable[Sequence[str]]) -> Logits:
+        """Raw logits of all cleaned posts of some chunks, in their order."""
+        parts = [linear_logits(texts, self._weights) for texts in chunks]
+        both = np.concatenate([np.empty((0, CLASSES), dtype=np.float32), *parts])
         return Logits(need=both[:, :NEED_CELLS], sentiment=both[:, NEED_CELLS:])

@@ -1,6 +1,7 @@
 """From text to calibrated scores: the one path that every caller takes.
 
-clean -> tokenize -> ONNX session -> calibrate. A message's scores do not depend on its
+clean -> tokenize -> ONNX session -> calibrate. Many texts go through it chunk by chunk, so that the
+session works while the next chunk is cleaned. A message's scores do not depend on its
 neighbours: the session only ever sees batches of messages of exactly equal length in tokens,
 so there is no padding and no mask, and every operator of the graph works row by row. What is
 left is the order of a kernel's sums in a batch of one; models/README.md says how a graph
@@ -8,23 +9,21 @@ avoids that too.
 """
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS, Review
 from replyrank.models import language
 from replyrank.models.artefact import MODEL, TOKENIZER, Artefact
+from replyrank.models.batches import EqualLengthBatches, IntArray, Logits
 from replyrank.models.calibration import apply_calibration
 from replyrank.models.config import ModelConfig
 from replyrank.models.errors import ArtefactError
-from replyrank.models.intake import Intake, take_in
+from replyrank.models.intake import Intake, joined, take_in
 from replyrank.models.scores import Score, ScoreBatch
 from replyrank.models.session import INPUT, NEED, SENTIMENT, open_session
 from replyrank.models.tokens import PostTokenizer
@@ -32,9 +31,8 @@ from replyrank.models.tokens import PostTokenizer
 #: Rows that go through the session at once: see models/README.md for the measurement.
 BATCH_ROWS: Final = 16
 
-# Rows that are tokenized and grouped by length at a time: enough that most groups fill their
-# batches, few enough that memory stays flat whatever the caller hands over.
-_WINDOW_ROWS: Final = 4096
+# Rows that are cleaned and tokenized at a time: few enough that the session soon has work.
+_CHUNK_ROWS: Final = 256
 
 _ID_TYPES: Final[dict[str, type[np.signedinteger[Any]]]] = {
     "tensor(int64)": np.int64,
@@ -59,15 +57,6 @@ class Scorer(Protocol):
         ...
 
 
-class Logits(NamedTuple):
-    """What a model says before calibration."""
-
-    #: (n, 16)
-    need: npt.NDArray[np.float32]
-    #: (n, 3)
-    sentiment: npt.NDArray[np.float32]
-
-
 class TextScorer(ABC):
     """The part of the path that all kinds of model share; a kind adds its ``logits``."""
 
@@ -89,8 +78,14 @@ class TextScorer(ABC):
         return self._config
 
     @abstractmethod
+    def logits_of(self, chunks: Iterable[Sequence[str]]) -> Logits:
+        """Raw logits of all cleaned posts of some chunks, in their order."""
+
     def logits(self, texts: Sequence[str]) -> Logits:
         """Raw logits of n cleaned posts; what calibration is fitted on."""
+        return self.logits_of(
+            texts[start : start + _CHUNK_ROWS] for start in range(0, len(texts), _CHUNK_ROWS)
+        )
 
     def score_batch(self, texts: Sequence[object]) -> ScoreBatch:
         """Score n texts as columns, in the order given.
@@ -104,12 +99,20 @@ class TextScorer(ABC):
         if isinstance(texts, str | bytes):
             message = f"texts is one {type(texts).__name__}; give a list of texts: score([text])"
             raise TypeError(message)
-        intake = take_in(texts, self._config.thresholds.language_margin)
-        return self._assemble(intake, self.logits(intake.texts))
+        taken = list[Intake]()
+        logits = self.logits_of(self._cleaned(texts, taken))
+        return self._assemble(joined(taken), logits)
 
     def score(self, texts: Sequence[object]) -> list[Score]:
         """Score n texts as objects, in the order given; see ``score_batch``."""
         return list(self.score_batch(texts))
+
+    def _cleaned(self, texts: Sequence[object], taken: list[Intake]) -> Iterator[list[str]]:
+        """The cleaned texts of each chunk that can be scored; what was taken in is kept."""
+        margin = self._config.thresholds.language_margin
+        for start in range(0, len(texts), _CHUNK_ROWS):
+            taken.append(take_in(texts[start : start + _CHUNK_ROWS], margin))
+            yield taken[-1].texts
 
     def _assemble(self, intake: Intake, logits: Logits) -> ScoreBatch:
         config, n = self._config, len(intake.review)
@@ -159,53 +162,21 @@ class OnnxScorer(TextScorer):
         self._id_type = _check_signature(self._session, artefact)
         self._tokenizer = _open_tokenizer(artefact)
 
-    def logits(self, texts: Sequence[str]) -> Logits:
-        """Raw logits of n cleaned posts."""
-        need = np.empty((len(texts), NEED_CELLS), dtype=np.float32)
-        sentiment = np.empty((len(texts), len(SENTIMENT_LABELS)), dtype=np.float32)
-        for start in range(0, len(texts), _WINDOW_ROWS):
-            stop = start + _WINDOW_ROWS
-            self._fill(texts[start:stop], Logits(need[start:stop], sentiment[start:stop]))
-        return Logits(need, sentiment)
+    def logits_of(self, chunks: Iterable[Sequence[str]]) -> Logits:
+        """Raw logits of all cleaned posts of some chunks, in their order."""
+        with EqualLengthBatches(
+            self._run, rows=self._batch_rows, threads=self._threads, id_type=self._id_type
+        ) as batches:
+            for texts in chunks:
+                batches.add(self._tokenize(texts))
+            return batches.finish()
 
-    def _fill(self, texts: Sequence[str], out: Logits) -> None:
-        """Write the logits of one window into ``out``."""
-        ids = self._tokenize(texts)
-
-        def run(rows: list[int]) -> None:
-            batch = np.array([ids[row] for row in rows], dtype=self._id_type)
-            need, sentiment = self._session.run([NEED, SENTIMENT], {INPUT: batch})
-            out.need[rows] = need
-            out.sentiment[rows] = sentiment
-
-        batches = _equal_length_batches(ids, self._batch_rows)
-        if self._threads == 1 or len(batches) == 1:
-            for rows in batches:
-                run(rows)
-            return
-        with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
-            # Asking for every result is what raises an error of a thread here.
-            for _ in pool.map(run, batches):
-                pass
+    def _run(self, ids: IntArray) -> Logits:
+        return Logits(*self._session.run([NEED, SENTIMENT], {INPUT: ids}))
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         # A parallel call runs on every core of the machine, whatever ``threads`` says.
         return self._tokenizer.ids(texts, parallel=self._threads > 1)
-
-
-def _equal_length_batches(ids: Sequence[Sequence[int]], batch_rows: int) -> list[list[int]]:
-    """Rows grouped by length, at most ``batch_rows`` together; the longest first.
-
-    Long batches first: the threads then end at about the same time.
-    """
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for row, sequence in enumerate(ids):
-        groups[len(sequence)].append(row)
-    return [
-        rows[start : start + batch_rows]
-        for _, rows in sorted(groups.items(), reverse=True)
-        for start in range(0, len(rows), batch_rows)
-    ]
 
 
 def _open_graph(artefact: Artefact) -> Any:

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from replyrank.data.cleaning import CLEANING_VERSION
 from replyrank.models.artefact import Artefact
+from replyrank.models.batches import Logits
 from replyrank.models.encoder import TriageModel
 from replyrank.models.held_out import HeldOut, has_held_out, load_held_out
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
-from replyrank.models.scorer import Logits
 from replyrank.training import oof
 from replyrank.training.card import correction_papers
 from replyrank.training.config import CorrectionConfig

@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from replyrank.data.cleaning import clean
 from replyrank.models.artefact import TOKENIZER
+from replyrank.models.batches import Logits
 from replyrank.models.cpus import available_cpus
 from replyrank.models.encoder import TriageModel
 from replyrank.models.find import find_artefact, open_artefact
 from replyrank.models.revive import revive
-from replyrank.models.scorer import Logits, TextScorer
+from replyrank.models.scorer import TextScorer
 from replyrank.models.tokens import PostTokenizer
 from replyrank.training.batches import tokenise
 from replyrank.training.calibrate import Fitted

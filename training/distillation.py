@@ -17,10 +17,10 @@ from torch import Tensor
 
 from replyrank.data.cleaning import clean
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
+from replyrank.models.batches import Logits
 from replyrank.models.calibration import softmax
 from replyrank.models.encoder import TriageModel
 from replyrank.models.parity import by_length
-from replyrank.models.scorer import Logits
 from replyrank.models.tokens import PostTokenizer
 from replyrank.training.batches import Batch, Prepare, TokenisedRows, pad
 from replyrank.training.config import OptimisationConfig, SoftConfig
