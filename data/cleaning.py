@@ -65,7 +65,6 @@ _LINK: Final = re.compile(
     r"|\{link\}|\bhttps?\b:?(?!\w)",
     re.IGNORECASE,
 )
-_LINK_HINT: Final = re.compile(r"http|www\.|\{link\}", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 # "@ 5pm" and "@ the gate" say when and where, not to whom.
 _HANDLE: Final = re.compile(r"(?<![\w@])@(?:\w+|\s?\{mention\})")
@@ -105,16 +104,25 @@ def _one_round(text: str) -> str:
         text = _plain_characters(text)
     if "&" in text:
         text = html.unescape(html.unescape(text))
-    text = _CONTROL.sub(" ", text)
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
     if "@" in text:
         text = _EMAIL.sub(EMAIL, text)
         text = _MANY_HANDLES.sub(HANDLE, _HANDLE.sub(HANDLE, text))
-    if "/" in text or _LINK_HINT.search(text):
+    if _may_hold_a_link(text):
         text = _MANY_LINKS.sub(LINK, _LINK.sub(LINK, text))
     if "#" in text:
         text = _HASHTAG.sub("", text)
     text = _ELONGATED.sub(r"\1\1\1", text)
     return _clip(" ".join(text.split()))
+
+
+def _may_hold_a_link(text: str) -> bool:
+    """Whether it holds what every match of ``_LINK`` has some of; cheaper than to look for one."""
+    if "/" in text or "{" in text:
+        return True
+    lower = text.lower()
+    return "http" in lower or "www." in lower
 
 
 def _plain_characters(text: str) -> str:

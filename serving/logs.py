@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -28,7 +30,7 @@ def set_up(*, level: int = logging.INFO) -> None:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            without_words,
             structlog.processors.JSONRenderer(),
         ],
     )
@@ -45,6 +47,32 @@ def set_up(*, level: int = logging.INFO) -> None:
     # Parameters of statements are texts.
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def without_words(
+    _logger: Any, _method: str, record: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Say of an error its type and where it came from; its own words may be a person's."""
+    given = record.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        record["exception"] = list(_chain(error))
+    return record
+
+
+def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
+    """An error, and what it came from, the last first."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        frames = traceback.extract_tb(error.__traceback__)
+        yield {
+            "type": f"{type(error).__module__}.{type(error).__qualname__}",
+            "frames": [f"{at.filename}:{at.lineno} in {at.name}" for at in frames],
+        }
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def redact(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:

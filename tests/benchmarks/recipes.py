@@ -7,8 +7,8 @@ another seed, are measured by themselves as well; those of ``default`` and ``fas
 What is not run (``--recipes``) keeps its place in the report. All seeds read the same rows. All
 figures are of models in fp32: what quantisation costs is measured where a model is exported. Texts
 of the config ``plain`` are given as they were written, since cleaning is part of the recipe. TF-IDF
-with logistic regression stands beside, on the same posts as ``plain``. Everything is kept in the work
-folder: an interrupted run goes on, and a finished seed is not trained again.
+with logistic regression stands beside, on the same posts as ``plain``. Everything is kept in the
+work folder: an interrupted run goes on, and a finished seed is not trained again.
 """
 
 import argparse

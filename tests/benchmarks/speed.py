@@ -1,8 +1,9 @@
-"""Speed beside the default Hugging Face pipeline with the same encoder.
+"""Speed file to file and of one message, beside what others would use on the same texts.
 
 Every contender is a process of its own, since the thread pools of two runtimes disturb each
 other; rounds are interleaved and their order is reversed every other time. Texts are distinct
-real tweets, so that scoring repeats once gains nothing.
+real tweets, so that scoring repeats once gains nothing. Loading and a small file to warm up are not
+timed. What the machine's int8 products could do is measured in the same rounds.
 """
 
 import argparse
@@ -13,20 +14,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from replyrank.data.cleaning import clean
 from replyrank.data.corpora import read_corpus
-from replyrank.pipeline.markdown import table
-from tests.benchmarks.reporting import spread, write
+from replyrank.models.find import DEFAULT, FALLBACK, FAST, find_artefact
+from tests.benchmarks.reporting import write
+from tests.benchmarks.rivals import RIVALS, on_files
+from tests.benchmarks.speed_report import body, plot
 
 _COMMAND: Final = "python -m tests.benchmarks.speed"
 _ROWS: Final = 5_000
-#: the pipeline is too slow for all rows each round; these are the first of the same file
-_PIPELINE_ROWS: Final = 400
+#: rivals that are too slow for all rows each round score the first of the same file
+_FIRST_ROWS: Final = {"default pipeline": 400, "batched pipeline": 800, "quantize_dynamic": 2_000}
 _SINGLES: Final = 200
 _ROUNDS: Final = 5
+_STREAM_ROWS: Final = 20_000
+OURS: Final = (DEFAULT, FAST, FALLBACK)
+_LIMIT: Final = "int8 limit"
+_THREADS: Final = 2
 
 
 def tweets(rows: int) -> list[str]:
@@ -41,58 +50,54 @@ def tweets(rows: int) -> list[str]:
     return list(seen)[:rows]
 
 
-def _pipeline(threads: int) -> Callable[[str], object]:
-    import torch  # noqa: PLC0415
-    from transformers import (  # noqa: PLC0415
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        pipeline,
-    )
+class _Watched:
+    """A session that adds up the CPU time of its runs."""
 
-    from replyrank.models.encoder import PACKAGED_MINILM, encoder_folder  # noqa: PLC0415
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.seconds: list[float] = []
 
-    torch.set_num_threads(threads)
-    folder = encoder_folder(PACKAGED_MINILM)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=4)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    return pipeline("text-classification", model=model, tokenizer=tokenizer)
+    def run(self, *arguments: Any) -> Any:
+        begun = time.thread_time()
+        result = self._session.run(*arguments)
+        self.seconds.append(time.thread_time() - begun)
+        return result
 
 
-def _bulk_pipeline(source: Path, target: Path) -> tuple[int, float]:
-    classify = _pipeline(2)
-    classify("warm up")
-    start = time.perf_counter()
-    with source.open(encoding="utf-8", newline="") as file:
-        texts = [row["text"] for row in csv.DictReader(file)][:_PIPELINE_ROWS]
-    results = classify(texts)  # type: ignore[arg-type]
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        for text, result in zip(texts, results, strict=True):  # type: ignore[call-overload]
-            writer.writerow([text, result["label"], result["score"]])
-    return len(texts), time.perf_counter() - start
-
-
-def _bulk_ours(source: Path, target: Path) -> tuple[int, float]:
+def _bulk_ours(name: str, source: Path, folder: Path, *, deduplicate: bool) -> dict[str, float]:
+    """Rows a second, and the share of the CPU time that is spent outside the session."""
     from replyrank.models import load_scorer  # noqa: PLC0415
+    from replyrank.models.scorer import OnnxScorer  # noqa: PLC0415
     from replyrank.pipeline.bulk import BulkOptions, score_file  # noqa: PLC0415
 
-    scorer = load_scorer(threads=2)
-    scorer.score(["warm up"])
+    scorer = load_scorer(name, threads=_THREADS)
+    warm = folder / "warm.csv"
+    warm.write_text("text\nwarm up\n", encoding="utf-8")
+    score_file(warm, folder / "warmed.csv", scorer)
+    watched = None
+    if isinstance(scorer, OnnxScorer):
+        watched = scorer._session = _Watched(scorer._session)
+    start, cpu = time.perf_counter(), time.process_time()
+    summary = score_file(source, folder / "out.csv", scorer, BulkOptions(deduplicate=deduplicate))
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    figures = {"rate": summary.rows / seconds}
+    if watched is not None:
+        figures["outside"] = 1 - sum(watched.seconds) / cpu
+    return figures
+
+
+def _bulk_rival(name: str, source: Path, folder: Path) -> dict[str, float]:
+    run = RIVALS[name](_THREADS)
+    run(["warm up"])
     start = time.perf_counter()
-    summary = score_file(source, target, scorer, BulkOptions(deduplicate=False))
-    return summary.rows, time.perf_counter() - start
+    rows = on_files(run)(source, folder / "out.csv", _FIRST_ROWS.get(name))
+    return {"rate": rows / (time.perf_counter() - start)}
 
 
-def _one_message() -> Callable[[str], object]:
-    from replyrank.models import load_scorer  # noqa: PLC0415
-
-    scorer = load_scorer(threads=1)
-    return lambda text: scorer.score([text])
-
-
-def _single(name: str, texts: list[str]) -> list[float]:
-    """Milliseconds of each message, one thread."""
-    score = _pipeline(1) if name == "pipeline" else _one_message()
+def _single(name: str, source: Path) -> dict[str, float]:
+    """Median milliseconds of one message, one thread."""
+    score = _one_message(name)
+    texts = _texts(source)
     for text in texts[:10]:
         score(text)
     times = []
@@ -100,78 +105,111 @@ def _single(name: str, texts: list[str]) -> list[float]:
         start = time.perf_counter()
         score(text)
         times.append(1_000 * (time.perf_counter() - start))
-    return times
+    return {"p50": statistics.median(times)}
+
+
+def _one_message(name: str) -> Callable[[str], object]:
+    if name in RIVALS:
+        run = RIVALS[name](1)
+        return lambda text: run([text])
+    from replyrank.models import load_scorer  # noqa: PLC0415
+
+    scorer = load_scorer(name, threads=1)
+    return lambda text: scorer.score([text])
 
 
 def _work(contender: str, job: str, source: Path) -> None:
-    """One round of one contender, in a process of its own; prints its figure as JSON."""
-    with tempfile.TemporaryDirectory() as folder:
-        if job == "bulk":
-            run = _bulk_pipeline if contender == "pipeline" else _bulk_ours
-            rows, seconds = run(source, Path(folder) / "out.csv")
-            print(json.dumps(rows / seconds))
+    """One round of one contender, in a process of its own; prints its figures as JSON."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if contender == _LIMIT:
+            from tests.benchmarks.limits import int8_operations  # noqa: PLC0415
+
+            figures = {"operations": int8_operations(_THREADS)}
+        elif job == "single":
+            figures = _single(contender, source)
+        elif contender in RIVALS:
+            figures = _bulk_rival(contender, source, folder)
         else:
-            with source.open(encoding="utf-8", newline="") as file:
-                texts = [row["text"] for row in csv.DictReader(file)]
-            print(json.dumps(statistics.median(_single(contender, texts))))
+            figures = _bulk_ours(contender, source, folder, deduplicate=job == "repeats once")
+    print(json.dumps(figures))
 
 
-def _rounds(job: str, source: Path) -> dict[str, list[float]]:
-    figures: dict[str, list[float]] = {"pipeline": [], "replyrank": []}
-    for number in range(_ROUNDS):
-        names = list(figures) if number % 2 == 0 else list(reversed(figures))
-        for name in names:
+def _rounds(job: str, source: Path, names: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Figure by figure, the values of each contender in the order of the rounds."""
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+    for number in range(rounds):
+        for name in names if number % 2 == 0 else list(reversed(names)):
             command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.speed"]
             command += ["--contender", name, "--job", job, "--source", str(source)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-            figures[name].append(float(done.stdout.strip().splitlines()[-1]))
-            print(job, number + 1, name, figures[name][-1], file=sys.stderr)
-    return figures
+            figures = json.loads(done.stdout.strip().splitlines()[-1])
+            print(job, number + 1, name, figures, file=sys.stderr, flush=True)
+            for key, value in figures.items():
+                found[name].setdefault(key, []).append(value)
+    return found
+
+
+def _texts(source: Path) -> list[str]:
+    with source.open(encoding="utf-8", newline="") as file:
+        return [row["text"] for row in csv.DictReader(file)]
+
+
+def _write_texts(texts: Sequence[str], path: Path) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text"])
+        writer.writerows([text] for text in texts)
+    return path
+
+
+def _multiply_adds(texts: Sequence[str]) -> dict[str, float]:
+    """Of the products of a graph in integers, for one of the texts on average."""
+    from replyrank.models.artefact import TOKENIZER  # noqa: PLC0415
+    from replyrank.models.tokens import PostTokenizer  # noqa: PLC0415
+    from tests.benchmarks.limits import multiply_adds  # noqa: PLC0415
+
+    counted = {}
+    for name in (DEFAULT, FAST):
+        artefact = find_artefact(name)
+        tokens = PostTokenizer.from_file(artefact.path(TOKENIZER), artefact.config.max_tokens)
+        lengths = list(map(len, tokens.ids([clean(text) for text in texts])))
+        counted[name] = multiply_adds(artefact, lengths)
+    return counted
 
 
 def main() -> None:
-    """Measure both jobs and write the report."""
+    """Measure all jobs and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=["pipeline", "replyrank"])
-    parser.add_argument("--job", choices=["bulk", "single"])
+    parser.add_argument("--contender", choices=[*RIVALS, *OURS, _LIMIT])
+    parser.add_argument("--job", choices=["bulk", "single", "repeats once", "repeats again"])
     parser.add_argument("--source", type=Path)
     arguments = parser.parse_args()
     if arguments.contender:
         _work(arguments.contender, arguments.job, arguments.source)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "tweets.csv"
-        with source.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text"])
-            writer.writerows([text] for text in tweets(_ROWS))
-        bulk, single = _rounds("bulk", source), _rounds("single", source)
-    faster = [
-        ours / theirs for ours, theirs in zip(bulk["replyrank"], bulk["pipeline"], strict=True)
-    ]
-    quicker = [
-        theirs / ours for ours, theirs in zip(single["replyrank"], single["pipeline"], strict=True)
-    ]
-    body = table(
-        ("what", "default pipeline", "replyrank", "times faster"),
-        [
-            (
-                f"file to file, 2 threads, messages a second ({_ROWS:,} tweets; the pipeline "
-                f"the first {_PIPELINE_ROWS})",
-                spread(bulk["pipeline"]),
-                spread(bulk["replyrank"]),
-                spread(faster),
-            ),
-            (
-                f"one message, 1 thread, p50 in ms ({_SINGLES} tweets)",
-                spread(single["pipeline"], 2),
-                spread(single["replyrank"], 2),
-                spread(quicker),
-            ),
-        ],
-    )
-    body += f"\n\nMedian (range) of {_ROUNDS} interleaved rounds; a ratio is taken within a round."
-    write("speed", {"bulk": bulk, "single": single}, body, _COMMAND)
+    texts = tweets(_ROWS)
+    stream = [post.text for post in islice(read_corpus("uk_mobile"), _STREAM_ROWS)]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        source = _write_texts(texts, folder / "tweets.csv")
+        natural = _write_texts(stream, folder / "stream.csv")
+        facts = {
+            "rows": _ROWS,
+            "first_rows": _FIRST_ROWS,
+            "rounds": _ROUNDS,
+            "bulk": _rounds("bulk", source, [*RIVALS, *OURS, _LIMIT], _ROUNDS),
+            "single": _rounds("single", source, ["default pipeline", *OURS], _ROUNDS),
+            "stream": {
+                "rows": len(stream),
+                "repeats": 1 - len(set(stream)) / len(stream),
+                "once": _rounds("repeats once", natural, [FAST], 3)[FAST]["rate"],
+                "again": _rounds("repeats again", natural, [FAST], 3)[FAST]["rate"],
+            },
+            "multiply_adds": _multiply_adds(texts),
+        }
+    write("speed", facts, body(facts), _COMMAND)
+    plot(facts)
 
 
 if __name__ == "__main__":
