@@ -7,6 +7,11 @@ real texts: a scale taken from the batch would tie a message's scores to its nei
 Where a few channels are far larger than the rest, they are first divided by a vector that the
 weights behind are multiplied by (SmoothQuant, Xiao et al. 2023, eq. 4): one scale then serves
 all channels. The word embedding gets one scale per row.
+
+A model that was trained on from int8 weights has them close to the integers that they were:
+rounding to the nearest would give those back, and what it learnt would be lost. Its weights are
+rounded up or down at random, the likelier the nearer (stochastic rounding, Gupta et al. 2015, arXiv
+1502.02551), so that small changes stay, on average over the many weights of a column.
 """
 
 from collections import defaultdict
@@ -73,6 +78,8 @@ class _Rewrite:
     ranges: dict[str, Range]
     #: weight matrices that each activation meets
     readers: dict[str, list[str]]
+    #: by which weights are rounded up or down; None: to the nearest
+    rng: np.random.Generator | None = None
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
     #: by activation: the vector that it is divided by, once it is quantised
@@ -113,14 +120,23 @@ def _smoothing(measured: Range, weights: Sequence[FloatArray]) -> FloatArray | N
     return (vector / np.median(vector)).astype(np.float32)
 
 
-def quantise(source: Path, target: Path, tokens: Sequence[Sequence[int]]) -> None:
+def quantise(
+    source: Path,
+    target: Path,
+    tokens: Sequence[Sequence[int]],
+    *,
+    rounding_seed: int | None = None,
+) -> None:
     """Write the int8 form of an fp32 graph.
 
     Args:
         source: what ``export_fp32`` wrote.
         target: file to write.
         tokens: token ids of real texts, a few hundred, by which activations are measured.
+        rounding_seed: of the chance by which weights are rounded, where the model was trained on
+            from int8 weights; None rounds to the nearest.
     """
+    rng = None if rounding_seed is None else np.random.default_rng(rounding_seed)
     model = onnx.load(str(source))
     weights = {
         tensor.name: numpy_helper.to_array(tensor)
@@ -131,7 +147,7 @@ def quantise(source: Path, target: Path, tokens: Sequence[Sequence[int]]) -> Non
     for node in model.graph.node:
         if _is_linear(node, weights):
             readers[node.input[0]].append(node.input[1])
-    work = _Rewrite(weights, measure_ranges(model, list(readers), tokens), readers)
+    work = _Rewrite(weights, measure_ranges(model, list(readers), tokens), readers, rng)
     biases = _biases(model.graph, weights)
     skipped = {id(add) for add, _ in biases.values()}
     for node in model.graph.node:
@@ -168,11 +184,20 @@ def measure_ranges(
     return ranges
 
 
-def quantise_columns(weight: FloatArray, limit: int) -> tuple[npt.NDArray[np.int8], FloatArray]:
-    """Symmetric integers of at most ``limit`` and one scale per column of a matrix (k, n)."""
+def quantise_columns(
+    weight: FloatArray, limit: int, rng: np.random.Generator | None = None
+) -> tuple[npt.NDArray[np.int8], FloatArray]:
+    """Symmetric integers of at most ``limit`` and one scale per column of a matrix (k, n).
+
+    Args:
+        weight: the matrix.
+        limit: the largest integer.
+        rng: rounds up or down at random, right on average; None rounds to the nearest.
+    """
     scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / limit
-    integers = np.clip(np.round(weight / scale), -limit, limit).astype(np.int8)
-    return integers, scale.astype(np.float32)
+    steps = weight / scale
+    whole = np.round(steps) if rng is None else np.floor(steps + rng.random(steps.shape))
+    return np.clip(whole, -limit, limit).astype(np.int8), scale.astype(np.float32)
 
 
 def _quantise_linear(
@@ -184,7 +209,7 @@ def _quantise_linear(
     vector = work.smoothed[node.input[0]]
     matrix = work.weights[weight]
     integers, scale = quantise_columns(
-        matrix if vector is None else matrix * vector[:, None], WEIGHT_LIMIT
+        matrix if vector is None else matrix * vector[:, None], WEIGHT_LIMIT, work.rng
     )
     inputs = [
         activation,

@@ -159,7 +159,10 @@ class CorrectionRun:
         return tuple(texts[row] for row in ranges), tuple(texts[row] for row in compared)
 
     def _quantise(self, model: TriageModel) -> Quantised:
-        return quantise_model(model, self._corrector.tokens(self._measured()[0]), self.work, _FINAL)
+        tokens = self._corrector.tokens(self._measured()[0])
+        # It begins with int8 weights, from which a few labels move it less than one step.
+        seed = self.config.seed
+        return quantise_model(model, tokens, self.work, _FINAL, rounding_seed=seed)
 
     def _labelled(self, graphs: Quantised) -> list[Check]:
         """What quantisation costs on all that is labelled whole: the team's posts may be few."""

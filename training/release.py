@@ -54,12 +54,17 @@ class Quantised:
 
 
 def quantise_model(
-    model: TriageModel, tokens: Sequence[Sequence[int]], folder: Path, name: str
+    model: TriageModel,
+    tokens: Sequence[Sequence[int]],
+    folder: Path,
+    name: str,
+    *,
+    rounding_seed: int | None = None,
 ) -> Quantised:
-    """Export ``model`` and quantise it, measuring its activations on ``tokens``."""
+    """Export ``model`` and quantise it; see ``quantise``."""
     graphs = Quantised(folder / f"{name}-fp32.onnx", folder / f"{name}-int8.onnx")
     export_fp32(model, graphs.fp32)
-    quantise(graphs.fp32, graphs.int8, tokens)
+    quantise(graphs.fp32, graphs.int8, tokens, rounding_seed=rounding_seed)
     return graphs
 
 

@@ -10,14 +10,15 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from replyrank.models.artefact import Artefact, verify
+from replyrank.models.errors import ArtefactError
 from replyrank.models.find import find_artefact, load_scorer
 from replyrank.models.joint import intents
 from replyrank.pipeline.markdown import table
@@ -102,6 +103,20 @@ class Trial:
     seed: int
 
 
+@dataclass(frozen=True)
+class Result:
+    """What became of one."""
+
+    trial: str
+    passed: bool
+    #: the figures that refused it
+    failed: tuple[str, ...]
+    #: change of macro-F1 of intent on the team's posts that were kept aside
+    own: float | None = None
+    #: figure -> what it was and what it is, on the posts of other companies
+    others: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+
 TRIALS: Final = (
     Trial("all labels", as_they_are, 1),
     Trial("64 labels", some(64), 2),
@@ -116,8 +131,10 @@ TRIALS: Final = (
 )
 
 
-def retrain(trial: Trial, rows: TrainingRows, config: CorrectionConfig, folder: Path) -> Artefact:
-    """The corrected model of one trial."""
+def retrain(
+    trial: Trial, rows: TrainingRows, config: CorrectionConfig, folder: Path
+) -> Artefact | None:
+    """The corrected model of one trial; None where its export was refused."""
     given = trial.change(rows, np.random.default_rng(trial.seed))
     posts = folder / "posts.jsonl"
     with posts.open("w", encoding="utf-8") as file:
@@ -131,7 +148,11 @@ def retrain(trial: Trial, rows: TrainingRows, config: CorrectionConfig, folder: 
             file.write(json.dumps(line) + "\n")
     material: Material = load_material(config, own_dataset(posts, folder / "dataset"))
     run = open_run(config, material, folder / "work")
-    return verify(run.run(folder / "out", f"corrected-{trial.seed}"))
+    try:
+        return verify(run.run(folder / "out", f"corrected-{trial.seed}"))
+    except ArtefactError as error:
+        print(trial.name, error, file=sys.stderr, flush=True)
+        return None
 
 
 def own_f1(model: Artefact, rows: TrainingRows) -> float:
@@ -155,30 +176,30 @@ def main() -> None:
     champion, rules = find_artefact("default"), load_gate_rules()
     config = config.model_copy(update={"start": str(champion.folder)})
     before = own_f1(champion, aside)
-    results = []
+    results = list[Result]()
     for trial in TRIALS:
         with tempfile.TemporaryDirectory() as place:
             model = retrain(trial, learnt, config, Path(place))
-            report = run_gate(champion, model, others, rules)
-            facts = {
-                "trial": trial.name,
-                "passed": report.passed,
-                "failed": [one.figure for one in report.failures],
-                "own": own_f1(model, aside) - before,
-                "figures": {one.figure: [one.champion, one.challenger] for one in report.verdicts},
-            }
-        results.append(facts)
-        print(json.dumps({**facts, "figures": None}), file=sys.stderr, flush=True)
+            if model is None:
+                results.append(Result(trial.name, passed=False, failed=("export",)))
+            else:
+                report = run_gate(champion, model, others, rules)
+                result = Result(
+                    trial.name,
+                    passed=report.passed,
+                    failed=tuple(one.figure for one in report.failures),
+                    own=own_f1(model, aside) - before,
+                    others={one.figure: (one.champion, one.challenger) for one in report.verdicts},
+                )
+                results.append(result)
+        print(results[-1], file=sys.stderr, flush=True)
     rows = [
         (
-            str(one["trial"]),
-            "passed" if one["passed"] else "refused",
-            f"{one['own']:+.3f}",
-            *(
-                _change(one, figure)
-                for figure in ("intent_macro_f1", "urgency_kappa", "ece_intent")
-            ),
-            ", ".join(one["failed"]) or "-",  # type: ignore[arg-type]
+            one.trial,
+            "passed" if one.passed else "refused",
+            "" if one.own is None else f"{one.own:+.3f}",
+            *(_change(one, figure) for figure in _TOLD),
+            ", ".join(one.failed) or "-",
         )
         for one in results
     ]
@@ -189,14 +210,12 @@ def main() -> None:
         f"{champion.config.name} on {len(others):,} posts of other companies by the shipped rules; "
         f"own posts: {len(aside)} that no run has seen, change against {before:.3f}."
     )
-    write("retrainings", {"results": results}, body, _COMMAND)
+    write("retrainings", {"results": [asdict(one) for one in results]}, body, _COMMAND)
 
 
-def _change(facts: dict[str, object], figure: str) -> str:
-    figures = facts["figures"]
-    assert isinstance(figures, dict)
-    old, new = figures[figure]
-    return f"{new - old:+.3f}"
+def _change(result: Result, figure: str) -> str:
+    old, new = result.others.get(figure, (None, None))
+    return "" if old is None or new is None else f"{new - old:+.3f}"
 
 
 if __name__ == "__main__":

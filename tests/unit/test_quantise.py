@@ -158,6 +158,30 @@ def test_quantise_columns_by_hand() -> None:
     assert scale == pytest.approx([1 / 64, 1e-8 / 64])
 
 
+def test_what_is_learnt_from_int8_weights_outlives_rounding() -> None:
+    rng = np.random.default_rng(0)
+    before = rng.integers(-40, 41, (4_000, 3)).astype(np.int8)
+    before[0] = 64  # the scale stays what it was
+    learnt = np.where(before == 64, 0.0, [0.2, -0.3, 0.0])
+    weight = ((before + learnt) * 0.01).astype(np.float32)
+    nearest, scale = quantise_columns(weight, 64)
+    drawn, drawn_scale = quantise_columns(weight, 64, rng)
+    assert np.array_equal(scale, drawn_scale)
+    assert np.array_equal(nearest, before)
+    assert (drawn - before.astype(float)).mean(axis=0) == pytest.approx([0.2, -0.3, 0.0], abs=0.03)
+    assert np.abs(drawn - weight / scale).max() <= 1 + 1e-4
+
+
+def test_chance_is_the_seeds(tmp_path: Path, graphs: Quantised, tokens: list[list[int]]) -> None:
+    made = []
+    for name, seed in (("one", 1), ("again", 1), ("two", 2), ("none", None)):
+        quantise(graphs.fp32, tmp_path / name, tokens, rounding_seed=seed)
+        made.append((tmp_path / name).read_bytes())
+    one, again, two, none = made
+    assert one == again
+    assert len({one, two, none}) == 3
+
+
 def test_range_by_hand() -> None:
     measured = Range(np.array([-1.0, 0.0], np.float32), np.array([0.5, 4.1], np.float32))
     assert measured.largest == pytest.approx([1.0, 4.1])
