@@ -35,6 +35,9 @@ _LOGGED: Final = "mlflow.json"
 _ORDERS: Final = (OrderName.FIFO, OrderName.STRICT, OrderName.OURS, OrderName.ORACLE)
 #: what MLflow does not take in a metric's name
 _NOT_IN_NAMES: Final = re.compile(r"[^\w./ -]+")
+#: heading of the card with which its summary ends, and the most that MLflow takes of a description
+_AFTER_SUMMARY: Final = "\n## Training data"
+_LONGEST_TAG: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def _finished(
             tell("without the wheel of this package: it could not be made here")
         yield FinishedRun(
             name=facts.config.name,
+            description=_summary(artefact),
             artefact=facts.artefact,
             params=dict(_flat(facts.config.model_dump(mode="json"))),
             tags={
@@ -118,6 +122,12 @@ def _finished(
             files=files,
             requirement=f"replyrank=={version('replyrank')}",
         )
+
+
+def _summary(artefact: Artefact) -> str:
+    """The card as far as it fits a tag: what the model is, its figures, what its export cost."""
+    card = artefact.path(CARD).read_text(encoding="utf-8")
+    return card.partition(_AFTER_SUMMARY)[0].strip()[:_LONGEST_TAG]
 
 
 def _write_files(

@@ -55,6 +55,8 @@ class FinishedRun:
     """What is logged of a run."""
 
     name: str
+    #: Markdown that its page begins with
+    description: str
     artefact: Path
     params: Mapping[str, object]
     tags: Mapping[str, str]
@@ -123,7 +125,9 @@ class Tracking:
         kept = f"the model is in {run.artefact}, and the same command logs it"
         with self._answered(kept, "give --no-mlflow"):
             experiment = self._find_experiment()
-            with mlflow.start_run(experiment_id=experiment, run_name=run.name) as begun:
+            with mlflow.start_run(
+                experiment_id=experiment, run_name=run.name, description=run.description
+            ) as begun:
                 mlflow.set_tags(dict(run.tags))
                 mlflow.log_params({key: str(value) for key, value in run.params.items()})
                 for one in run.inputs:

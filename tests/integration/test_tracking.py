@@ -90,6 +90,10 @@ def test_the_run_has_config_data_figures_and_papers(tracked: Tracked) -> None:
     run = tracked.client.get_run(tracked.logged.run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "toy-linear"
+    description = run.data.tags["mlflow.note.content"]
+    assert description.startswith("# toy-linear\n")
+    assert "| intent macro-F1 | 0." in description
+    assert "## Training data" not in description
     assert run.data.params["folds"] == "2"
     assert run.data.params["decisions.support_recall"] == "0.95"
     artefact = verify(tracked.facts.artefact)
