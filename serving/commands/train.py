@@ -68,17 +68,15 @@ def train(
         _show_progress()
         config = load_config(find_config(config_file), **({"name": name} if name else {}))
         work = work or options.RUNS / config.name
-        store = Tracking(options.MLFLOW, experiment) if tracked and not plan_only else None
-        if store is not None:
-            # One that does not answer is told before the work.
-            store.check()
-        if posts is not None:
-            dataset = _own_dataset(posts, work / "dataset", text_column, columns)
-        elif text_column or columns:
+        if posts is None and (text_column or columns):
             message = "--text-column and --column say where --posts has what; give --posts too"
             raise UsageError(message)
-        else:
-            dataset = _public_dataset(config_file, config, corpora, work / "dataset")
+        # A mistake in a file, and a store that does not answer, are told before the work.
+        own = posts and _own_dataset(posts, work / "dataset", text_column, columns)
+        store = Tracking(options.MLFLOW, experiment) if tracked and not plan_only else None
+        if store is not None:
+            store.check()
+        dataset = own or _public_dataset(config_file, config, corpora, work / "dataset")
         material = load_material(config, dataset)
         run = open_run(config, material, work)
         _say(str(run.plan()))
