@@ -71,7 +71,7 @@ class _Watched:
 def _bulk_ours(name: str, source: Path, folder: Path, *, deduplicate: bool) -> dict[str, float]:
     """Rows a second, and the share of the CPU time that is spent outside the session."""
     from replyrank.models import load_scorer  # noqa: PLC0415
-    from replyrank.models import scorer as opens
+    from replyrank.models import scorer as opens  # noqa: PLC0415
     from replyrank.models.session import open_session  # noqa: PLC0415
     from replyrank.pipeline.bulk import BulkOptions, score_file  # noqa: PLC0415
 
