@@ -22,20 +22,18 @@ from unittest.mock import patch
 
 from replyrank.data.cleaning import clean
 from replyrank.data.corpora import read_corpus
-from replyrank.models.find import DEFAULT, FALLBACK, FAST, find_artefact
+from replyrank.models.find import DEFAULT, FAST, find_artefact
 from tests.benchmarks.reporting import write
 from tests.benchmarks.rivals import RIVALS, on_files
-from tests.benchmarks.speed_report import body, plot
+from tests.benchmarks.speed_report import LIMIT, OURS, PIPELINE, body, plot
 
 _COMMAND: Final = "python -m tests.benchmarks.speed"
 _ROWS: Final = 5_000
 #: rivals that are too slow for all rows each round score the first of the same file
-_FIRST_ROWS: Final = {"default pipeline": 400, "batched pipeline": 800, "quantize_dynamic": 2_000}
+_FIRST_ROWS: Final = {PIPELINE: 400, "batched pipeline": 800, "quantize_dynamic": 2_000}
 _SINGLES: Final = 200
 _ROUNDS: Final = 5
 _STREAM_ROWS: Final = 20_000
-OURS: Final = (DEFAULT, FAST, FALLBACK)
-_LIMIT: Final = "int8 limit"
 _THREADS: Final = 2
 
 
@@ -133,7 +131,7 @@ def _work(contender: str, job: str, source: Path) -> None:
     """One round of one contender, in a process of its own; prints its figures as JSON."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        if contender == _LIMIT:
+        if contender == LIMIT:
             from tests.benchmarks.limits import int8_operations  # noqa: PLC0415
 
             figures = {"operations": int8_operations(_THREADS)}
@@ -192,7 +190,7 @@ def _multiply_adds(texts: Sequence[str]) -> dict[str, float]:
 def main() -> None:
     """Measure all jobs and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=[*RIVALS, *OURS, _LIMIT])
+    parser.add_argument("--contender", choices=[*RIVALS, *OURS, LIMIT])
     parser.add_argument("--job", choices=["bulk", "single", "repeats once", "repeats again"])
     parser.add_argument("--source", type=Path)
     arguments = parser.parse_args()
@@ -209,8 +207,8 @@ def main() -> None:
             "rows": _ROWS,
             "first_rows": _FIRST_ROWS,
             "rounds": _ROUNDS,
-            "bulk": _rounds("bulk", source, [*RIVALS, *OURS, _LIMIT], _ROUNDS),
-            "single": _rounds("single", source, ["default pipeline", *OURS], _ROUNDS),
+            "bulk": _rounds("bulk", source, [*RIVALS, *OURS, LIMIT], _ROUNDS),
+            "single": _rounds("single", source, [PIPELINE, *OURS], _ROUNDS),
             "stream": {
                 "rows": len(stream),
                 "repeats": 1 - len(set(stream)) / len(stream),

@@ -12,7 +12,8 @@ from replyrank.pipeline.markdown import table
 from tests.benchmarks.reporting import REPORTS, spread
 
 PIPELINE: Final = "default pipeline"
-_LIMIT: Final = "int8 limit"
+LIMIT: Final = "int8 limit"
+OURS: Final = (DEFAULT, FAST, FALLBACK)
 #: whose quality each contender has, by its name in the report ``recipes``; the pipelines and the
 #: graph by ``quantize_dynamic`` are taken to be as good as a plain fine-tune
 _QUALITY: Final = {
@@ -76,7 +77,7 @@ def _bulk(facts: Mapping[str, Any]) -> str:
             f"{quality[name]:.3f}" if name in quality else "",
         )
         for name, found in bulk.items()
-        if name != _LIMIT
+        if name != LIMIT
     ]
     head = ("what", "messages a second", "times the default pipeline", f"{_FIGURE}, companies new")
     return table(head, rows)
@@ -94,10 +95,10 @@ def _single(facts: Mapping[str, Any]) -> str:
 
 def _limits(facts: Mapping[str, Any]) -> str:
     bulk = facts["bulk"]
-    limit = bulk[_LIMIT]["operations"]
+    limit = bulk[LIMIT]["operations"]
     rows = []
     for name, counted in facts["multiply_adds"].items():
-        shares = [2 * counted * rate / most for rate, most in _pairs(bulk[name]["rate"], limit)]
+        shares = [2 * counted * share for share in times(bulk[name]["rate"], limit)]
         outside = [100 * share for share in bulk[name]["outside"]]
         rows.append(
             (
@@ -129,10 +130,6 @@ def _stream(facts: Mapping[str, Any]) -> str:
     return table(("the fast model on", "each scored", "repeats scored once", "times"), rows)
 
 
-def _pairs(one: Sequence[float], other: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(one, other, strict=True))
-
-
 def _quality() -> dict[str, float]:
     """Macro-F1 of intent on posts of companies never seen, where it is known."""
     results = json.loads((REPORTS / "recipes.json").read_text(encoding="utf-8"))["results"]
@@ -159,7 +156,7 @@ def plot(facts: Mapping[str, Any]) -> None:
         for name, found in facts["bulk"].items():
             if name not in quality:
                 continue
-            rate, ours = statistics.median(found["rate"]), name in (DEFAULT, FAST, FALLBACK)
+            rate, ours = statistics.median(found["rate"]), name in OURS
             colour = "#0b6e4f" if ours else "#8a8a8a"
             axes.scatter([rate], [quality[name]], s=60, color=colour, zorder=3)
             label = f"replyrank, {name}" if ours else name
