@@ -59,7 +59,7 @@ Dates = Annotated[
 ]
 ModelName = Annotated[
     str | None,
-    typer.Option("--model", metavar="MODEL", help="Folder or name of a model, else the default."),
+    typer.Option("--model", metavar="MODEL", help="Folder, or default, fast, fallback or a name."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the model.")]
 Corpora = Annotated[

@@ -1,113 +1,80 @@
-"""Batches: every row once an epoch, by a seed, little padding, the right tensors."""
+"""Rows of token ids go through in batches of equal length, and come back in their order."""
 
-from itertools import pairwise
+import threading
 
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="batches need torch (extra train)")
-
-import torch
-
-from replyrank.training.batches import TokenisedRows, label_cells, pad
-from replyrank.training.config import StageConfig
-from replyrank.training.rows import TrainingRows
-from tests.encoders import VOCABULARY, tiny_tokenizer, toy_rows
+from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
+from replyrank.models.batches import EqualLengthBatches, IntArray, Logits
 
 
-def _tokenised(n_each: int = 30) -> TokenisedRows:
-    return TokenisedRows(toy_rows(n_each), tiny_tokenizer())
+class Graph:
+    """Says of a row its first id; remembers what it was asked."""
+
+    def __init__(self, *, fails_at: int | None = None) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.threads = set[int]()
+        self._fails_at = fails_at
+
+    def __call__(self, ids: IntArray) -> Logits:
+        self.shapes.append(ids.shape)
+        self.threads.add(threading.get_ident())
+        if self._fails_at is not None and self._fails_at in ids[:, 0]:
+            message = "no memory"
+            raise RuntimeError(message)
+        first = ids[:, :1].astype(np.float32)
+        return Logits(
+            np.repeat(first, NEED_CELLS, axis=1), np.repeat(first, len(SENTIMENT_LABELS), axis=1)
+        )
 
 
-def _row(text: str, intent: int = -1, urgency: int = -1, sentiment: int = -1) -> TrainingRows:
-    return TrainingRows((text,), np.array([intent]), np.array([urgency]), np.array([sentiment]))
+def rows(count: int) -> list[list[int]]:
+    """Rows that begin with their number and have from one to seven ids."""
+    return [[number] * (1 + number % 7) for number in range(count)]
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 32, 1_000])
-def test_an_epoch_holds_every_row_once(batch_size: int) -> None:
-    batches = _tokenised().batch_rows(batch_size, seed=4)
-    assert sorted(row for rows in batches for row in rows) == list(range(150))
-    assert max(map(len, batches)) == min(batch_size, 150)
+def logits(graph: Graph, chunks: list[list[list[int]]], *, threads: int, most: int = 4) -> Logits:
+    with EqualLengthBatches(graph, rows=most, threads=threads, id_type=np.int64) as batches:
+        for chunk in chunks:
+            batches.add(chunk)
+        return batches.finish()
 
 
-def test_the_seed_decides_the_order() -> None:
-    rows = _tokenised()
-    assert rows.batch_rows(8, seed=4) == rows.batch_rows(8, seed=4)
-    assert rows.batch_rows(8, seed=4) != rows.batch_rows(8, seed=5)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 10, 5_000])
+def test_order_is_kept_whatever_the_chunks(threads: int, size: int) -> None:
+    given, graph = rows(1_000), Graph()
+    chunks = [given[start : start + size] for start in range(0, len(given), size)]
+    found = logits(graph, chunks, threads=threads)
+    assert found.need[:, 0].tolist() == list(range(1_000))
+    assert found.sentiment[:, -1].tolist() == list(range(1_000))
+    assert sum(count for count, _ in graph.shapes) == 1_000
+    # At most one batch of each length is not full.
+    assert sum(count < 4 for count, _ in graph.shapes) <= 7
+    assert max(count for count, _ in graph.shapes) == 4
 
 
-def test_a_batch_holds_rows_of_like_length_but_batches_come_in_any_order() -> None:
-    rows = _tokenised()
-    lengths = [[len(rows.tokens[row]) for row in batch] for batch in rows.batch_rows(10, seed=4)]
-    # Sorted into one pool, batches overlap in a length at most.
-    ordered = sorted(lengths, key=lambda batch: (min(batch), max(batch)))
-    assert all(max(one) <= min(next_one) for one, next_one in pairwise(ordered))
-    assert lengths != ordered
+def test_one_thread_runs_in_the_callers() -> None:
+    graph = Graph()
+    logits(graph, [rows(50)], threads=1)
+    assert graph.threads == {threading.get_ident()}
 
 
-def test_batch_tensors() -> None:
-    rows = TrainingRows.concatenate(
-        [_row("fire &amp; danger", 0, 3, 0), _row("it", urgency=1), _row("the best day", 1, 0, 2)]
-    )
-    batch = TokenisedRows(rows, tiny_tokenizer(), critical_weight=2.5).batch([1, 0])
-    number = VOCABULARY.index
-    start, end = number("[CLS]"), number("[SEP]")
-    # The text is cleaned first: "&amp;" is one character that the tokenizer does not know.
-    assert batch.input_ids.tolist() == [
-        [start, number("it"), end, 0, 0],
-        [start, number("fire"), number("[UNK]"), number("danger"), end],
-    ]
-    assert batch.attention_mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert batch.cells[0].nonzero().flatten().tolist() == [1, 5, 9, 13]
-    assert batch.cells[1].nonzero().flatten().tolist() == [3]
-    assert batch.sentiment.tolist() == [-1, 0]
-    assert batch.weight.tolist() == [1.0, 2.5]
+def test_what_is_one_batch_needs_no_other_thread() -> None:
+    graph = Graph()
+    logits(graph, [[[1, 2, 3]]], threads=4)
+    assert graph.threads == {threading.get_ident()}
+    assert graph.shapes == [(1, 3)]
 
 
-def test_pad() -> None:
-    ids, mask = pad([[5], [6, 7, 8]])
-    assert ids.tolist() == [[5, 0, 0], [6, 7, 8]]
-    assert mask.tolist() == [[1, 0, 0], [1, 1, 1]]
-    assert ids.dtype == torch.int64
+def test_nothing_gives_nothing() -> None:
+    found = logits(Graph(), [[]], threads=2)
+    assert found.need.shape == (0, NEED_CELLS)
+    assert found.sentiment.shape == (0, len(SENTIMENT_LABELS))
 
 
-def test_label_cells_agree_with_the_labels() -> None:
-    rows = toy_rows(2)
-    cells = label_cells(rows)
-    assert cells.shape == (10, 16)
-    assert cells.argmax(dim=1).tolist() == (rows.intent * 4 + rows.urgency).tolist()
-    assert cells.sum(dim=1).tolist() == [1.0] * 10
-
-
-def _changing(brand_swap: float = 0.0, misspelling: float = 0.0) -> StageConfig:
-    return StageConfig(epochs=1, learning_rate=1e-3, brand_swap=brand_swap, misspelling=misspelling)
-
-
-def test_misspellings_change_tokens() -> None:
-    rows = TokenisedRows(
-        TrainingRows.concatenate([_row("please answer"), _row("nothing works")]), tiny_tokenizer()
-    )
-    before = list(rows.tokens)
-    seeds = range(20)
-    for seed in seeds:
-        rows.change(_changing(misspelling=1.0), seed)
-        if rows.tokens != before:
-            break
-    else:
-        pytest.fail(f"no seed of {len(seeds)} misspells anything")
-    rows.change(_changing(), seed=0)
-    assert rows.tokens == before
-
-
-def test_brand_swaps_change_tokens_and_not_the_given_texts() -> None:
-    texts = tuple(f"{name} is bad" for name in ("Delta", "Spotify", "Walmart", "Verizon"))
-    rows = TokenisedRows(TrainingRows.concatenate([_row(text) for text in texts]), tiny_tokenizer())
-    before = list(rows.tokens)
-    rows.change(_changing(brand_swap=1.0), seed=3)
-    after = list(rows.tokens)
-    assert after != before
-    rows.change(_changing(brand_swap=1.0), seed=3)
-    assert rows.tokens == after
-    rows.change(_changing(), seed=3)
-    assert rows.tokens == before
-    assert texts == tuple(f"{name} is bad" for name in ("Delta", "Spotify", "Walmart", "Verizon"))
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_of_a_batch_reaches_the_caller(threads: int) -> None:
+    with pytest.raises(RuntimeError, match="no memory"):
+        logits(Graph(fails_at=13), [rows(400)], threads=threads)
