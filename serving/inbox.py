@@ -20,12 +20,13 @@ from sqlalchemy.exc import DBAPIError
 from replyrank.models.cpus import available_cpus
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.policy_file import load_policy
+from replyrank.serving.arrivals import Arrivals
 from replyrank.serving.backlog import Backlog
 from replyrank.serving.events import Hub
 from replyrank.serving.metrics import Metrics
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.inbound import Inbound
-from replyrank.serving.queue.items import Changes, Finished, Item, Lease, Standing
+from replyrank.serving.queue.items import Changes, Finished, Item, Lease, Received, Standing
 from replyrank.serving.queue.mirror import Filter
 from replyrank.serving.queue.people import Labelling, correct
 from replyrank.serving.queue.ranker import Place, Ranker
@@ -92,6 +93,7 @@ class Inbox:
             on_change=self._changed,
             is_mine=lambda: self._leads is not None,
         )
+        self._arrivals = Arrivals(self._take_in)
         self._seen_event = 0
         self._leads: Connection | None = None
 
@@ -157,15 +159,13 @@ class Inbox:
         lane = Lane.INTERACTIVE if len(texts) <= CHUNK else Lane.BULK
         return self.engine.submit(texts, lane, seconds=seconds)
 
-    async def ingest(self, messages: Sequence[Inbound], team: str | None) -> Changes:
-        """Take messages in; when this returns they are on the disk and in the order."""
-        changes = await self._run(self._writes, self.store.ingest, messages, team)
-        for one, received in zip(messages, changes.received, strict=True):
-            self.metrics.ingested(one.channel, received.receipt)
-        if changes.standings:
-            self._changed(changes.standings)
-            self._backlog.came(len(changes.unscored))
-        return changes
+    async def ingest(self, messages: Sequence[Inbound], team: str | None) -> Sequence[Received]:
+        """Take messages in; when this returns they are on the disk and in the order.
+
+        Returns:
+            what became of each, in their order.
+        """
+        return await self._arrivals.ingest(messages, team)
 
     async def queue(
         self, wanted: Filter, limit: int, offset: int, agent: str | None
@@ -249,6 +249,16 @@ class Inbox:
         gone = items - {one.id for one in standings}
         self.ranker.update(standings, _now(), gone=gone)
         self.hub.wake()
+
+    async def _take_in(self, messages: Sequence[Inbound], team: str | None) -> Changes:
+        """One transaction, and what follows from it."""
+        changes = await self._run(self._writes, self.store.ingest, messages, team)
+        for one, received in zip(messages, changes.received, strict=True):
+            self.metrics.ingested(one.channel, received.receipt)
+        if changes.standings:
+            self._changed(changes.standings)
+            self._backlog.came(len(changes.unscored))
+        return changes
 
     def _changed(self, standings: Sequence[Standing]) -> None:
         """Items stand otherwise now."""

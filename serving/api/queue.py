@@ -46,8 +46,7 @@ async def ingest(request: Request) -> Response:
     body = await read(request, InboundMessage)
     if problem := _too_long(body, inbox):
         raise bad_request(problem)
-    changes = await inbox.ingest([body.inbound()], principal.team)
-    received = changes.received[0]
+    (received,) = await inbox.ingest([body.inbound()], principal.team)
     is_new = received.receipt is Receipt.ACCEPTED
     return answer(_received(received), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
@@ -71,8 +70,7 @@ async def ingest_batch(request: Request) -> Response:
         else:
             results.append(one)
             inbox.metrics.refused()
-    changes = await inbox.ingest(good, principal.team) if good else None
-    taken = iter(changes.received if changes is not None else ())
+    taken = iter(await inbox.ingest(good, principal.team) if good else ())
     told = [_received(next(taken)) if one is None else one for one in results]
     return answer({"results": told})
 

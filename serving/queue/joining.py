@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from replyrank.data.near_copies import THRESHOLD, similarity
 from replyrank.data.vocabulary import Visibility
 from replyrank.pipeline.policy import Policy
-from replyrank.serving.queue.inbound import Inbound, Keys, keys_of
+from replyrank.serving.queue.inbound import Inbound, Keys
 from replyrank.serving.queue.schema import OPEN, EventKind, State, item, item_key, message
-from replyrank.serving.queue.statements import reserve, upsert_keys
+from replyrank.serving.queue.statements import among, insert_rows, reserve, upsert_keys
 
 _HOUR: int = 3_600_000
 #: a message that claims to be older is a mistake of its source
@@ -98,17 +98,17 @@ class Joining:
     _new: list[Draft] = field(default_factory=list)
     _merged: list[Draft] = field(default_factory=list)
 
-    def join(self, messages: Sequence[Inbound], seqs: Sequence[int]) -> None:
+    def join(self, messages: Sequence[Inbound], keys: Sequence[Keys], seqs: Sequence[int]) -> None:
         """Give every message its item, in order.
 
         Args:
             messages: new ones.
+            keys: what ties each.
             seqs: the number of each.
         """
-        keyed = [(inbound, keys_of(inbound, self.policy, self.team)) for inbound in messages]
-        self._load({key for _, keys in keyed for key in keys.all})
-        for seq, (inbound, keys) in zip(seqs, keyed, strict=True):
-            self._place(seq, inbound, keys)
+        self._load({key for own in keys for key in own.all})
+        for seq, inbound, own in zip(seqs, messages, keys, strict=True):
+            self._place(seq, inbound, own)
 
     def write(self) -> frozenset[int]:
         """Write items and keys; returns the items that changed. Messages are the caller's."""
@@ -118,7 +118,7 @@ class Joining:
             for draft, number in zip(self._new, ids, strict=True):
                 draft.id = number
             rows = [{"id": number, **one} for number, one in zip(ids, values, strict=True)]
-            self.connection.execute(insert(item), rows)
+            insert_rows(self.connection, item, rows)
         # In the order of their numbers, as everywhere: two writers wait, and never for each other.
         old = sorted(
             (draft for draft in self._drafts.values() if draft.changed), key=lambda one: one.id or 0
@@ -166,7 +166,9 @@ class Joining:
         The items are locked: what is decided of them here holds until it is written.
         """
         known = select(item_key.c.key, item_key.c.last_at, item_key.c.item)
-        found = self.connection.execute(known.where(item_key.c.key.in_(sorted(names)))).all()
+        found = self.connection.execute(
+            known.where(among(self.connection, item_key.c.key, names))
+        ).all()
         first = (
             select(message.c.text)
             .where(message.c.item == item.c.id)
@@ -176,7 +178,7 @@ class Joining:
         )
         query = (
             select(item, first.label("first_text"))
-            .where(item.c.id.in_(sorted({row.item for row in found})))
+            .where(among(self.connection, item.c.id, {row.item for row in found}))
             .order_by(item.c.id)
             .with_for_update(of=item)
         )

@@ -1,8 +1,9 @@
 """The open items in arrays, as they stand by the latest reading of each."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -75,25 +76,39 @@ class Mirror:
         """Open items."""
         return self._count
 
-    def _put(self, one: Standing) -> int:
-        slot = self._slots.get(one.id)
+    def _put(self, standings: Sequence[Standing]) -> npt.NDArray[np.int64]:
+        """Take items in, each once; returns where they stand."""
+        slots = np.array([self._slot(one.id) for one in standings], dtype=np.int64)
+        columns: dict[str, list[Any]] = {
+            "id": [one.id for one in standings],
+            "arrived": [one.age_from / 1_000 for one in standings],
+            "posterior": [
+                self._prior if one.posterior is None else one.posterior for one in standings
+            ],
+            "target": [one.target for one in standings],
+            "follow_ups": [one.follow_ups for one in standings],
+            "leased": [one.state is State.LEASED for one in standings],
+            "version": [one.version for one in standings],
+            "agent": [self._words["agent"].number(one.preferred_agent) for one in standings],
+        }
+        for name in ("team", "brand", "channel", "intent"):
+            number = self._words[name].number
+            columns[name] = [number(getattr(one, name)) for one in standings]
+        for name, values in columns.items():
+            getattr(self, f"_{name}")[slots] = values
+        reach = np.array([one.reach for one in standings], dtype=np.float64)
+        self._reach[slots] = reach_factor(reach, self.policy)
+        self._repeat[slots] = repeat_factor(self._follow_ups[slots], self.policy)
+        return slots
+
+    def _slot(self, number: int) -> int:
+        """The place of an item, which is made where there is none."""
+        slot = self._slots.get(number)
         if slot is None:
             if self._count == len(self._id):
                 self._make_room(2 * self._count)
-            slot = self._slots[one.id] = self._count
+            slot = self._slots[number] = self._count
             self._count += 1
-        known = self._prior if one.posterior is None else one.posterior
-        reach = reach_factor(np.array([float(one.reach)]), self.policy)[0]
-        repeat = repeat_factor(np.array([one.follow_ups]), self.policy)[0]
-        self._id[slot], self._arrived[slot] = one.id, one.age_from / 1_000
-        self._posterior[slot], self._target[slot] = known, one.target
-        self._reach[slot], self._repeat[slot] = reach, repeat
-        self._follow_ups[slot] = one.follow_ups
-        self._leased[slot] = one.state is State.LEASED
-        self._version[slot] = one.version
-        self._agent[slot] = self._words["agent"].number(one.preferred_agent)
-        for name in ("team", "brand", "channel", "intent"):
-            getattr(self, f"_{name}")[slot] = self._words[name].number(getattr(one, name))
         return slot
 
     def _is_old(self, one: Standing) -> bool:

@@ -43,7 +43,7 @@ from replyrank.serving.queue.schema import (
     message,
     tombstone,
 )
-from replyrank.serving.queue.statements import insert_new
+from replyrank.serving.queue.statements import insert_new, insert_rows
 from replyrank.serving.queue.store import remove_items
 from replyrank.serving.queue.weighing import Weighing, hold_items
 
@@ -195,8 +195,7 @@ def _without(connection: Connection, items: set[int], weighing: Weighing, now: i
     connection.execute(update(item).where(item.c.id.in_(left)).values(preferred_agent=None))
     weighing.write(connection, left)
     rows = [{"item": number, "kind": EventKind.FORGOTTEN, "at": now} for number in sorted(items)]
-    if rows:
-        connection.execute(insert(event), rows)
+    insert_rows(connection, event, rows)
     return len(empty)
 
 

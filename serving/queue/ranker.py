@@ -74,20 +74,19 @@ class Ranker(Mirror):
     ) -> None:
         """Take in items that are new or changed; those not open any more, or ``gone``, go."""
         with self._lock:
-            for one in standings:
-                if self._is_old(one):
-                    continue
-                if one.state in OPEN:
-                    self._put(one)
-                    self._since[one.id] = None
-                else:
+            by_version = sorted(standings, key=lambda one: one.version)
+            latest = {one.id: one for one in by_version if not self._is_old(one)}
+            # Dropping moves others into the free slots: first what goes, then what comes.
+            for one in latest.values():
+                if one.state not in OPEN:
                     self._drop(one.id, one.version)
             for number in gone:
                 self._drop(number, FOR_GOOD)
-            # Dropping moves others into the free slots.
-            slots = [self._slots[one.id] for one in standings if one.id in self._slots]
-            if slots:
-                rows = np.unique(np.array(slots, dtype=np.int64))
+                latest.pop(number, None)
+            still = [one for one in latest.values() if one.state in OPEN]
+            if still:
+                rows = self._put(still)
+                self._since.update((one.id, None) for one in still)
                 self._value[rows] = self._index(rows, now).value
 
     def hold(self, number: int, version: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, insert, select
+from sqlalchemy import Connection, Row, and_, func, select
 from sqlalchemy.exc import NoResultFound
 
 from replyrank.pipeline.policy import Policy
@@ -11,6 +11,7 @@ from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.from_rows import item_of, standing_of, turn_of
 from replyrank.serving.queue.items import Event, Item, Standing, Turn, Unscored
 from replyrank.serving.queue.schema import OPEN, EventKind, State, event, item, message, tally
+from replyrank.serving.queue.statements import among, insert_rows
 
 #: what items and turns are made of, in the order of their fields
 ITEM: Final = select(*(item.c[name] for name in Item.__dataclass_fields__ if name != "turns"))
@@ -91,7 +92,7 @@ class Readings:
     def items(self, ids: Sequence[int]) -> list[Item]:
         """Items, each with its latest turn alone; in the order asked, without those gone."""
         with self.database.read() as connection:
-            query = LISTED.where(item.c.id.in_(ids))
+            query = LISTED.where(among(connection, item.c.id, ids))
             found = {
                 row[0]: item_of(row[:_FIELDS], (turn_of(row[_FIELDS:]),))
                 for row in connection.execute(query)
@@ -157,7 +158,7 @@ class Readings:
         wanted = sorted(ids)
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
-            rows = connection.execute(STANDING.where(item.c.id.in_(some)))
+            rows = connection.execute(STANDING.where(among(connection, item.c.id, some)))
             found += [standing_of(row) for row in rows]
         return found
 
@@ -175,8 +176,7 @@ class Readings:
             {"item": number, "kind": kind, "at": at, "actor": actor, "generation": generation}
             for number in sorted(items)
         ]
-        if rows:
-            connection.execute(insert(event), rows)
+        insert_rows(connection, event, rows)
 
 
 def _event(row: Row[Any]) -> Event:

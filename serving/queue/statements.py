@@ -1,9 +1,25 @@
 """Statements that the two kinds of database write differently."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, TextClause, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    Text,
+    TextClause,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from replyrank.serving.queue.schema import item_key, tally
@@ -35,6 +51,10 @@ FROM wanted WHERE item.id = wanted.id
 RETURNING item.id, item.generation, item.lease_until
 """
 
+_OVER_OLDER_KEYS: Final = (
+    "ON CONFLICT (key) DO UPDATE SET item = excluded.item, last_at = excluded.last_at"
+)
+
 
 def claim_statement(*, is_sqlite: bool, clock: str) -> TextClause:
     """Lease the first of ``ids`` that is free, to ``agent`` for ``lease`` milliseconds."""
@@ -44,6 +64,36 @@ def claim_statement(*, is_sqlite: bool, clock: str) -> TextClause:
 def claim_ids(ids: Sequence[int], *, is_sqlite: bool) -> object:
     """The parameter ``ids`` of that statement."""
     return f"[{','.join(map(str, ids))}]" if is_sqlite else list(ids)
+
+
+def among(
+    connection: Connection, column: "Column[Any]", values: Iterable[Any]
+) -> ColumnElement[bool]:
+    """Whether a column is one of many values.
+
+    They go as one parameter: a place in the statement for each costs more than to look it up.
+    """
+    return among_keys(connection, (column,), [(value,) for value in values])
+
+
+def among_keys(
+    connection: Connection, columns: "Sequence[Column[Any]]", keys: Iterable[Sequence[Any]]
+) -> ColumnElement[bool]:
+    """Whether some columns are, together, one of many keys."""
+    rows = list(keys)
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(json.dumps(rows)).table_valued("value")
+        wanted = [func.json_extract(each.c.value, f"$[{place}]") for place in range(len(columns))]
+        column = columns[0] if len(columns) == 1 else tuple_(*columns)
+        return column.in_(select(*wanted))
+    arrays = [
+        literal([row[place] for row in rows], _array_of(column))
+        for place, column in enumerate(columns)
+    ]
+    if len(columns) == 1:
+        return columns[0] == any_(arrays[0])
+    given = func.unnest(*arrays).table_valued(*(column.name for column in columns)).render_derived()
+    return tuple_(*columns).in_(select(*given.c))
 
 
 def reserve(connection: Connection, table: Table, count: int) -> list[int]:
@@ -62,22 +112,61 @@ def reserve(connection: Connection, table: Table, count: int) -> list[int]:
     return sorted(connection.execute(numbers, given).scalars())
 
 
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns; none is fine."""
+    if rows:
+        _write_rows(connection, table, rows, "")
+
+
 def upsert_keys(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write keys, over older ones of the same name."""
-    if not rows:
+    if rows:
+        # One order everywhere: two writers that share keys wait, and do not lock each other out.
+        ordered = sorted(rows, key=lambda row: row["key"])
+        _write_rows(connection, item_key, ordered, _OVER_OLDER_KEYS)
+
+
+def _write_rows(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], conflict: str
+) -> None:
+    """One statement for all rows: to PostgreSQL they go as one array a column.
+
+    A statement for each row costs its server more than the row does. SQLite is no server: it runs
+    one prepared statement again and again.
+    """
+    names = list(rows[0])
+    if connection.dialect.name == "sqlite":
+        statement = _sqlite_rows(table, tuple(names), conflict)
+        connection.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
         return
-    statement = _insert(connection, item_key)
-    changed = {name: statement.excluded[name] for name in ("item", "last_at")}
-    # One order everywhere: two writers that share keys wait, and do not lock each other out.
-    ordered = sorted(rows, key=lambda row: row["key"])
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["key"], set_=changed), ordered
+    columns = {name: [row[name] for row in rows] for name in names}
+    connection.execute(_postgres_rows(table, tuple(names), conflict), columns)
+
+
+@cache
+def _sqlite_rows(table: Table, names: tuple[str, ...], conflict: str) -> str:
+    places = ", ".join("?" for _ in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places}) {conflict}"  # noqa: S608
+
+
+@cache
+def _postgres_rows(table: Table, names: tuple[str, ...], conflict: str) -> TextClause:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    arrays = ", ".join(
+        f"CAST(:{name} AS {_array_of(table.c[name]).compile(dialect)})" for name in names
     )
+    into = f"INSERT INTO {table.name} ({', '.join(names)})"
+    return text(f"{into} SELECT * FROM unnest({arrays}) {conflict}")  # noqa: S608
 
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
     """Insert a row unless one of its key is there."""
     connection.execute(_insert(connection, table).on_conflict_do_nothing(), row)
+
+
+def _array_of(column: "Column[Any]") -> "postgresql.ARRAY[Any]":
+    # A cast to a bounded length cuts what is longer, and says nothing.
+    return postgresql.ARRAY(Text() if isinstance(column.type, String) else column.type)
 
 
 def add_to_tally(connection: Connection, name: str, count: int) -> int:

@@ -10,10 +10,10 @@ Times come from the database. Order is not here: it is computed from the clock (
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from sqlalchemy import delete as sql_delete
 
-from replyrank.serving.queue.inbound import Inbound
+from replyrank.serving.queue.inbound import Inbound, Keys, keys_of
 from replyrank.serving.queue.items import (
     Changes,
     Receipt,
@@ -37,6 +37,9 @@ from replyrank.serving.queue.schema import (
 )
 from replyrank.serving.queue.statements import (
     add_to_tally,
+    among,
+    among_keys,
+    insert_rows,
     reserve,
 )
 from replyrank.serving.queue.weighing import Weighing, hold_items
@@ -57,18 +60,23 @@ class Store(Leases):
             messages: of any brands; one that is there already changes nothing.
             team: that their items belong to.
         """
+        # All that needs no database, before others have to wait.
+        ties = keys_of(messages, self.policy, team)
         with self.database.write() as connection:
             self.database.lock_brands(connection, {one.brand for one in messages})
             now = self.database.now(connection)
             keys = {one.key for one in messages}
             known = self._items_of(connection, keys)
             gone = self._forgotten(connection, keys)
-            fresh: dict[tuple[str, str, str], Inbound] = {}
-            for one in messages:
+            fresh: dict[tuple[str, str, str], tuple[Inbound, Keys]] = {}
+            for one, tied in zip(messages, ties, strict=True):
                 if one.key not in known and one.key not in gone:
-                    fresh.setdefault(one.key, one)
+                    fresh.setdefault(one.key, (one, tied))
             joining = Joining(connection, self.policy, now, team)
-            joining.join(list(fresh.values()), reserve(connection, message, len(fresh)))
+            seqs = reserve(connection, message, len(fresh))
+            joining.join(
+                [one for one, _ in fresh.values()], [tied for _, tied in fresh.values()], seqs
+            )
             changed = joining.write()
             unscored = self._write_messages(connection, joining.placed, now)
             self._tell_joined(connection, joining, now)
@@ -100,7 +108,8 @@ class Store(Leases):
         with self.database.write() as connection:
             seqs = [one.seq for one in said]
             free = and_(
-                message.c.seq.in_(seqs), or_(message.c.need.is_(None), message.c.provisional)
+                among(connection, message.c.seq, seqs),
+                or_(message.c.need.is_(None), message.c.provisional),
             )
             # Items first, then messages: the order in which everybody locks.
             of = select(message.c.item).where(free).distinct()
@@ -151,17 +160,18 @@ class Store(Leases):
     def _items_of(
         self, connection: Connection, keys: Iterable[tuple[str, str, str]]
     ) -> dict[tuple[str, str, str], tuple[int | None, str | None]]:
-        key = tuple_(message.c.brand, message.c.channel, message.c.external_id)
         columns = (message.c.brand, message.c.channel, message.c.external_id)
         query = select(*columns, item.c.id, item.c.team).join(item, item.c.id == message.c.item)
-        rows = connection.execute(query.where(key.in_(sorted(keys))))
+        rows = connection.execute(query.where(among_keys(connection, columns, keys)))
         return {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
 
     def _forgotten(
         self, connection: Connection, keys: Iterable[tuple[str, str, str]]
     ) -> set[tuple[str, str, str]]:
+        if connection.execute(select(tombstone.c.at).limit(1)).first() is None:
+            return set()
         columns = (tombstone.c.brand, tombstone.c.channel, tombstone.c.external_id)
-        rows = connection.execute(select(*columns).where(tuple_(*columns).in_(sorted(keys))))
+        rows = connection.execute(select(*columns).where(among_keys(connection, columns, keys)))
         return {(row[0], row[1], row[2]) for row in rows}
 
     def _write_messages(
@@ -173,7 +183,7 @@ class Store(Leases):
         rows = [
             _message_values(one, number, now) for one, number in zip(placed, items, strict=True)
         ]
-        connection.execute(insert(message), rows)
+        insert_rows(connection, message, rows)
         return [
             Unscored(one.seq, number, one.inbound.message.text)
             for number, one in zip(items, placed, strict=True)
@@ -193,8 +203,7 @@ class Store(Leases):
         rows += [
             {"item": draft.id, "kind": EventKind.MERGED, "at": now} for draft in joining.merged
         ]
-        if rows:
-            connection.execute(insert(event), rows)
+        insert_rows(connection, event, rows)
         if joining.created:
             add_to_tally(connection, CREATED, joining.created)
 

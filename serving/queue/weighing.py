@@ -13,6 +13,7 @@ from replyrank.pipeline.policy import FloatArray, Policy
 from replyrank.pipeline.threads import weigh
 from replyrank.serving.queue.from_rows import probabilities
 from replyrank.serving.queue.schema import item, message
+from replyrank.serving.queue.statements import among
 
 _UNSCORED: Final = (Review.EMPTY, Review.LANGUAGE, Review.UNREADABLE)
 _AT_ONCE: Final = 400
@@ -59,12 +60,12 @@ class Weighing:
             own: dict[int, list[Any]] = {number: [] for number in some}
             rows = connection.execute(
                 select(*columns)
-                .where(message.c.item.in_(some), ~message.c.is_copy)
+                .where(among(connection, message.c.item, some), ~message.c.is_copy)
                 .order_by(message.c.item, message.c.arrived_at, message.c.seq)
             )
             for row in rows:
                 own[row.item].append(row)
-            copies = {row.item: row for row in connection.execute(_copies(some))}
+            copies = {row.item: row for row in connection.execute(_copies(connection, some))}
             values = [
                 self._values(number, of, copies.get(number)) for number, of in own.items() if of
             ]
@@ -112,11 +113,11 @@ class Weighing:
 
 def hold_items(connection: Connection, items: Iterable[int]) -> set[int]:
     """Lock items until the end of the transaction, in the order of their numbers; those there."""
-    query = select(item.c.id).where(item.c.id.in_(sorted(items))).order_by(item.c.id)
+    query = select(item.c.id).where(among(connection, item.c.id, items)).order_by(item.c.id)
     return set(connection.execute(query.with_for_update()).scalars())
 
 
-def _copies(items: Sequence[int]) -> Any:
+def _copies(connection: Connection, items: Sequence[int]) -> Any:
     """How many copies items have, and the largest audience of one."""
     return (
         select(
@@ -124,7 +125,7 @@ def _copies(items: Sequence[int]) -> Any:
             func.count().label("count"),
             func.max(message.c.reach).label("reach"),
         )
-        .where(message.c.item.in_(items), message.c.is_copy)
+        .where(among(connection, message.c.item, items), message.c.is_copy)
         .group_by(message.c.item)
     )
 
