@@ -65,6 +65,8 @@ class Batch:
 
     texts: int
     tokens: int
+    #: by the monotonic clock
+    begun: float
     seconds: float
     model: str
 
@@ -89,7 +91,7 @@ class Engine:
         self._stopped = False
         self._bulk_turn = False
         #: the one that was computed last; of the thread alone
-        self._batch = Batch(0, 0, 0.0, "")
+        self._batch = Batch(0, 0, 0.0, 0.0, "")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="scoring", daemon=True)
 
@@ -207,7 +209,7 @@ class Engine:
             texts: a batch.
             begun: the large job that they are a chunk of.
         """
-        start = time.perf_counter()
+        start = time.monotonic()
         try:
             scores = model.scorer.score_batch(texts)
         except Exception:
@@ -222,7 +224,7 @@ class Engine:
                 begun.model = spare
             model, scores = spare, spare.scorer.score_batch(texts)
         self._batch = Batch(
-            len(texts), self._gate.tokens(texts), time.perf_counter() - start, model.name
+            len(texts), self._gate.tokens(texts), start, time.monotonic() - start, model.name
         )
         return scores
 
@@ -246,7 +248,7 @@ class Engine:
         """On the event loop: first what is waited for, then what is counted."""
         for future, scores in settled:
             _settle(future, scores)
-        self._gate.measured(batch.tokens, batch.seconds)
+        self._gate.measured(batch.tokens, batch.begun)
         self._on_batch(batch)
 
     def _tell(self, future: "asyncio.Future[ScoreBatch]", result: "ScoreBatch | Exception") -> None:

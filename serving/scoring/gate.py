@@ -3,9 +3,16 @@
 What is queued and running may take no longer than a bound by the rate that was measured last. So
 whoever is let in is answered in time, and whoever is not is told at once when to come again. An
 empty queue takes any request: a large one is never refused for ever.
+
+A burst may wait for as long as the bound. A queue that does not empty any more is no burst: more
+comes than can be done, and a long line only makes everybody wait longer. Then the bound is a
+quarter (controlled delay: Nichols and Jacobson 2012, ACM Queue 10(5); for servers Maurer 2015, ACM
+Queue 13(8)).
 """
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -13,6 +20,8 @@ from typing import Final
 #: before anything was measured, tokens a second
 _FIRST_RATE: Final = 5_000.0
 _MEMORY: Final = 0.9
+#: of the bound, where the queue does not empty any more
+_STANDING: Final = 0.25
 #: letters of a token, on average; what every text costs, however short, in tokens
 _LETTERS: Final = 4
 _EACH: Final = 12
@@ -30,17 +39,26 @@ class Gate:
     """Counts the work inside; used from the event loop alone.
 
     Args:
-        max_wait: seconds of work that may be inside.
+        max_wait: seconds of work that may be inside; after as many in which it was never empty,
+            a quarter of that.
         max_tokens: the most of one text.
+        clock: of seconds that never go back.
     """
 
     max_wait: float
     max_tokens: int
+    clock: Callable[[], float] = time.monotonic
     #: tokens queued or running: of small requests, and of large ones
     small: int = 0
     large: int = 0
     #: tokens a second, of the batches so far
     rate: float = field(default=_FIRST_RATE)
+    #: tokens and seconds that this is made of, the latest counting most
+    _tokens: float = field(default=_FIRST_RATE / 10)
+    _seconds: float = field(default=0.1)
+    #: when the latest batch ended, and when nothing was inside the last time
+    _ended: float = field(default=-math.inf)
+    _empty: float = field(default=-math.inf)
 
     @property
     def inside(self) -> int:
@@ -74,8 +92,10 @@ class Gate:
             needed = (own + tokens + min(other, own + tokens)) / self.rate
             if needed > seconds_left:
                 return Refusal.DEADLINE
-            if needed > self.max_wait and not is_large:
+            if needed > self.bound and not is_large:
                 return Refusal.FULL
+        if not self.inside:
+            self._empty = self.clock()
         if is_large:
             self.large += tokens
         else:
@@ -89,10 +109,25 @@ class Gate:
         else:
             self.small -= tokens
 
-    def measured(self, tokens: int, seconds: float) -> None:
-        """A batch of so many tokens took so long."""
+    @property
+    def bound(self) -> float:
+        """Seconds of work that may be inside now."""
+        is_standing = self.clock() - self._empty > self.max_wait
+        return self.max_wait * _STANDING if is_standing else self.max_wait
+
+    def measured(self, tokens: int, begun: float) -> None:
+        """A batch of so many tokens, begun by the clock at a time, ends now.
+
+        Of a batch that waited for the one before it, what counts begins with that one's end: so
+        all is in it that a batch costs, and not its computing alone.
+        """
+        now = self.clock()
+        seconds = now - max(begun, self._ended)
+        self._ended = now
         if seconds > 0 and tokens:
-            self.rate = _MEMORY * self.rate + (1 - _MEMORY) * tokens / seconds
+            self._tokens = _MEMORY * self._tokens + tokens
+            self._seconds = _MEMORY * self._seconds + seconds
+            self.rate = self._tokens / self._seconds
 
     @property
     def retry_after(self) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -52,8 +52,18 @@ def models(scorer: SlowScorer | None, spare: SlowScorer | None = None) -> Models
     return found
 
 
-def gate() -> Gate:
-    return Gate(max_wait=1.0, max_tokens=100)
+class Clock:
+    """Goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gate(clock: Callable[[], float] = time.monotonic) -> Gate:
+    return Gate(max_wait=1.0, max_tokens=100, clock=clock)
 
 
 async def running(of: Models, batches: list[Batch] | None = None) -> Engine:
@@ -87,12 +97,48 @@ def test_an_empty_gate_takes_whatever_comes() -> None:
 
 
 def test_the_gate_learns_how_fast_it_goes() -> None:
-    door = gate()
+    clock = Clock()
+    door = gate(clock)
     for _ in range(200):
-        door.measured(1_000, 0.01)
+        begun = clock.now
+        clock.now += 0.01
+        door.measured(1_000, begun)
     assert door.rate == pytest.approx(100_000, rel=0.01)
-    door.measured(0, 0.0)
+    door.measured(0, clock.now)
+    assert door.rate == pytest.approx(100_000, rel=0.01)
     assert door.tokens(["x" * 4_000, "hi"]) == 112 + 12
+
+
+def test_what_goes_on_between_batches_counts_and_idle_time_does_not() -> None:
+    clock = Clock()
+    door = gate(clock)
+    for _ in range(200):
+        # Computed while the batch before it was still being handed over.
+        begun = clock.now - 0.005
+        clock.now += 0.02
+        door.measured(1_000, begun)
+    assert door.rate == pytest.approx(50_000, rel=0.01)
+    clock.now += 1_000
+    door.measured(1_000, clock.now - 0.02)
+    assert door.rate == pytest.approx(50_000, rel=0.01)
+
+
+def test_a_line_that_never_empties_is_kept_short() -> None:
+    clock = Clock()
+    door = gate(clock)
+    door.rate = 100.0
+    assert door.enter(60, 10) is None
+    clock.now += 0.9
+    # A burst: it began less than a second ago.
+    assert door.enter(30, 10) is None
+    clock.now += 0.2
+    assert door.bound == 0.25
+    door.leave(60)
+    assert door.enter(1, 10) is Refusal.FULL
+    door.leave(30)
+    assert door.enter(60, 10) is None
+    assert door.bound == 1.0
+    assert door.enter(30, 10) is None
 
 
 def test_a_large_request_does_not_shut_small_ones_out() -> None:
