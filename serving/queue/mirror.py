@@ -96,6 +96,7 @@ class Mirror:
             columns[name] = [number(getattr(one, name)) for one in standings]
         for name, values in columns.items():
             getattr(self, f"_{name}")[slots] = values
+        self._kind[slots] = self._posterior[slots].argmax(axis=1)
         reach = np.array([one.reach for one in standings], dtype=np.float64)
         self._reach[slots] = reach_factor(reach, self.policy)
         self._repeat[slots] = repeat_factor(self._follow_ups[slots], self.policy)
@@ -158,6 +159,8 @@ class Mirror:
     _id: npt.NDArray[np.int64]
     _arrived: FloatArray
     _posterior: FloatArray
+    #: the likeliest class
+    _kind: npt.NDArray[np.int64]
     _target: FloatArray
     _reach: FloatArray
     _repeat: FloatArray
@@ -176,6 +179,7 @@ _ARRAYS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
     "id": ("int64", ()),
     "arrived": ("float64", ()),
     "posterior": ("float64", (len(POLICY_CLASSES),)),
+    "kind": ("int64", ()),
     "target": ("float64", ()),
     "reach": ("float64", ()),
     "repeat": ("float64", ()),
