@@ -18,7 +18,7 @@ from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.markdown import table
 from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.behaviour import behaviour_report, case_texts
-from replyrank.training.gate_figures import Compared, Pairing, Subject
+from replyrank.training.gate_figures import FIGURES_OF, Compared, Pairing, Subject
 from replyrank.training.gate_posts import GatePosts
 from replyrank.training.gate_rules import GateRules
 from replyrank.training.held_out_posts import held_out_posts
@@ -60,7 +60,11 @@ class Verdict:
     def sentence(self) -> str:
         """The figure in words."""
         if self.difference is None or self.challenger is None:
-            return f"{self.figure}: not measured; give posts that tell, or null in --rules"
+            name = self.figure.partition(_COMPANION)[0]
+            return (
+                f"{self.figure}: not measured: {_why_not(name, self.n)}; label such posts, or "
+                f"state {name}: null under tolerances in a file for --rules"
+            )
         was = "" if self.champion is None else f"{self.champion:.4g} -> "
         interval = "" if self.low is None else f", 95 % {self.low:+.4f} to {self.high:+.4f}"
         return (
@@ -171,6 +175,16 @@ def unseen(posts: GatePosts, models: Iterable[Artefact]) -> GatePosts:
         np.array(kept, dtype=np.int64),
         f"{lost:,} of {len(posts):,} posts are left out: one of the two models was trained on them",
     )
+
+
+def _why_not(figure: str, n: int) -> str:
+    """What the posts lack by which a figure is measured; ``n`` have its label."""
+    if figure == "queue_cost":
+        return "a replay needs more posts that have all three labels"
+    label = next((label for label, of in FIGURES_OF.items() if figure in of), None)
+    if label is None or n:
+        return f"none of the {n:,} posts is of the kind that it is about"
+    return f"no post has a label of {label}"
 
 
 def _verdicts(found: Mapping[str, Compared], rules: GateRules) -> Iterator[Verdict]:

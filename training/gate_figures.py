@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Self
 
 import numpy as np
@@ -186,6 +187,26 @@ def _sentiment(labels: TrainingRows, subject: Subject, rows: IntArray) -> _Figur
 
 
 _OfSubject = Callable[[TrainingRows, Subject, IntArray], _Figures]
+#: label -> the figures that are taken of it, each on the posts that have it
+FIGURES_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "intent": (
+            "support_request_recall",
+            "support_request_precision",
+            "intent_macro_f1",
+            "ece_intent",
+            "slice_ece",
+        ),
+        "urgency": (
+            "urgency_macro_f1",
+            "urgency_kappa",
+            "urgency_auroc",
+            "critical_average_precision",
+            "ece_urgency_high",
+        ),
+        "sentiment": ("sentiment_macro_f1", "ece_sentiment"),
+    }
+)
 _OF_LABEL: Final[Mapping[str, _OfSubject]] = {
     "intent": _intent,
     "urgency": _urgency,

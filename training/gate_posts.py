@@ -11,8 +11,8 @@ from replyrank.data.corpora import corpora_root
 from replyrank.data.errors import UsageError
 from replyrank.training.build_rows import BuildConfig, Row, RowSelection
 from replyrank.training.evaluate import length_slice
-from replyrank.training.labelled import LabelledPosts, read_labelled
-from replyrank.training.rows import IntArray, TrainingRows
+from replyrank.training.labelled import LABEL_COLUMNS, LabelledPosts, read_labelled
+from replyrank.training.rows import MASKED, IntArray, TrainingRows
 
 _GATE: Final = "gate"
 
@@ -96,7 +96,20 @@ def gate_posts_of_file(name: str, posts: LabelledPosts) -> GatePosts:
     known: dict[str, tuple[str | None, ...]] = {k: v for k, v in given.items() if any(v)}
     lengths = tuple(length_slice(text) for text in posts.rows.texts)
     notices = tuple(f"{name}, line {row.line}: left out: {row.reason}" for row in posts.left_out)
+    notices += _partly_labelled(name, posts.rows)
     return GatePosts(name, posts.rows, posts.companies, {**known, "length": lengths}, notices)
+
+
+def _partly_labelled(name: str, rows: TrainingRows) -> tuple[str, ...]:
+    """How many posts each label's figures are taken on, where that is not all of them."""
+    counts = {label: int((getattr(rows, label) != MASKED).sum()) for label in LABEL_COLUMNS}
+    if all(count == len(rows) for count in counts.values()):
+        return ()
+    told = ", ".join(f"{label} {count:,}" for label, count in counts.items())
+    return (
+        f"{name}: {len(rows):,} posts, by label: {told}; each figure is taken on the posts that "
+        "have its label",
+    )
 
 
 def _of_rows(name: str, rows: Sequence[Row]) -> GatePosts:

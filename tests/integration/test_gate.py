@@ -23,8 +23,8 @@ from replyrank.training.config import FallbackConfig
 from replyrank.training.errors import GateError
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.gate import GateReport, run_gate, unseen
-from replyrank.training.gate_figures import Pairing, Subject
-from replyrank.training.gate_posts import GatePosts, gate_posts_of_dataset
+from replyrank.training.gate_figures import FIGURES_OF, Pairing, Subject
+from replyrank.training.gate_posts import GatePosts, gate_posts_of_dataset, load_gate_posts
 from replyrank.training.gate_rules import load_gate_rules
 from replyrank.training.material import load_material
 from replyrank.training.promotion import HISTORY, Forced, find_champion, promote, rollback
@@ -220,7 +220,8 @@ def test_what_was_not_measured_refuses(models: Models) -> None:
     failed = {verdict.figure: verdict.sentence for verdict in report.failures}
     assert {"urgency_kappa", "sentiment_macro_f1", "critical_average_precision"} <= {*failed}
     assert failed["urgency_kappa"] == (
-        "urgency_kappa: not measured; give posts that tell, or null in --rules"
+        "urgency_kappa: not measured: no post has a label of urgency; label such posts, or state "
+        "urgency_kappa: null under tolerances in a file for --rules"
     )
     assert "NaN" not in json.dumps(report.as_dict())
     assert "not measured" in report.markdown()
@@ -264,6 +265,57 @@ def test_posts_without_a_label_are_left_out_of_its_figures() -> None:
     assert found["intent_macro_f1"].n == len(rows) // 2
     assert "urgency_kappa" not in found
     assert found["ece_sentiment"].n == len(rows)
+
+
+def test_a_figure_that_its_posts_do_not_tell_says_what_they_lack(models: Models) -> None:
+    """Every post has a level and none is critical; no message has all three labels."""
+    rows = toy_rows(6, seed=55)
+    few = np.arange(len(rows)) < 4
+    calm = TrainingRows(
+        rows.texts,
+        np.where(few, rows.intent, -1),
+        np.minimum(rows.urgency, 2),
+        np.full(len(rows), -1),
+    )
+    posts = GatePosts("x", calm, (None,) * len(rows), {})
+    rules = RULES.model_copy(update={"tolerances": SHIPPED.tolerances})
+    report = run_gate(models.champion, models.champion, posts, rules)
+    failed = {verdict.figure: verdict.sentence for verdict in report.failures}
+    assert f"none of the {len(rows)} posts is of the kind" in failed["critical_average_precision"]
+    assert "no post has a label of sentiment" in failed["ece_sentiment"]
+    assert "more posts that have all three labels" in failed["queue_cost"]
+    assert next(one for one in report.verdicts if one.figure == "intent_macro_f1").n == 4
+
+
+def test_every_figure_of_labels_is_known_by_its_label() -> None:
+    rows = toy_rows(10, seed=3)
+    even = Subject(
+        np.full((len(rows), 16), 1 / 16), np.full((len(rows), 3), 1 / 3), rows.sentiment * 0, 0.4
+    )
+    for label, figures in FIGURES_OF.items():
+        columns = (
+            getattr(rows, name) if name == label else rows.intent * 0 - 1
+            for name in ("intent", "urgency", "sentiment")
+        )
+        alone = TrainingRows(rows.texts, *columns)
+        posts = GatePosts("x", alone, (None,) * len(rows), {"channel": ("chat",) * len(rows)})
+        found = Pairing(posts, even, even, 0, 5).compare(1)
+        assert {name.partition(": ")[0] for name in found} == {*figures}
+
+
+def test_a_file_of_partly_labelled_posts_says_what_each_label_is_judged_on(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text(
+        "text,intent,urgency,sentiment\nwhere is my bag,support_request,,\nlovely crew,praise,0,\n"
+    )
+    posts = load_gate_posts(file, None, None)
+    assert len(posts) == 2
+    assert posts.notices == (
+        "own.csv: 2 posts, by label: intent 2, urgency 1, sentiment 0; each figure is taken on the "
+        "posts that have its label",
+    )
+    file.write_text("text,intent,urgency,sentiment\nwhere is my bag,support_request,2,negative\n")
+    assert load_gate_posts(file, None, None).notices == ()
 
 
 def test_rules_of_a_users_own(tmp_path: Path) -> None:
