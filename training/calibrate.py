@@ -26,7 +26,7 @@ from replyrank.models.scores import sentiment_classes
 from replyrank.training.batches import label_cells
 from replyrank.training.config import DecisionConfig
 from replyrank.training.losses import need_loss, sentiment_loss
-from replyrank.training.metrics import FloatArray, IntArray
+from replyrank.training.metrics import BoolArray, FloatArray, IntArray
 from replyrank.training.oof import Judged, OutOfFold
 from replyrank.training.rows import MASKED, TrainingRows
 
@@ -34,6 +34,12 @@ _SUPPORT: Final = INTENTS.index(Intent.SUPPORT_REQUEST)
 #: parts of a single fold that are judged in turn
 _PARTS: Final = 5
 _ITERATIONS: Final = 200
+#: how far from a threshold, in logits, the posts lie by whose move it moves
+_NEAR: Final = 1.0
+#: with fewer of a kind it stays
+_LEAST_NEAR: Final = 20
+#: keeps logits of probabilities finite
+_SMALLEST: Final = 1e-9
 #: pull of each class's scale to the common one and of each bias to 0, in nats per row: rare
 #: cells have too few posts to be trusted with a scale of their own
 _SCALE_PENALTY: Final = 0.05
@@ -130,6 +136,60 @@ def support_threshold(p_support: FloatArray, intent: IntArray, recall: float) ->
     requests = np.sort(p_support[intent == _SUPPORT])
     missed = int(np.floor((1 - recall) * len(requests)))
     return float(np.floor(requests[missed] * 1e4) / 1e4)
+
+
+def moved_threshold(
+    threshold: float,
+    before: FloatArray,
+    after: FloatArray,
+    is_kind: BoolArray,
+    weights: FloatArray,
+) -> float:
+    """Where the threshold of a class belongs after a model was trained on.
+
+    A threshold is a place among the probabilities of one model. Training on moves these: those of
+    the class and of others apart, which is what was learnt, and all of them up or down alike,
+    also where no label was given, which is drift. A threshold that stayed would call more posts or
+    fewer than it was chosen for; one that went along with whatever moves would take back what was
+    learnt. So it moves, in logits, by what posts of the class and others around it have in
+    common: by the smaller of the two medians, or not at all if one rose and the other fell.
+
+    A few wrong labels do not matter to a median, and no recall is counted: of a few hundred posts
+    a handful would decide.
+
+    Args:
+        threshold: of the model before.
+        before: (n,) probability of the class for each post by the model before.
+        after: (n,) the same by the model that was trained on, or one like it that is blind to
+            the post.
+        is_kind: (n,) whether the post is of the class.
+        weights: (n,) what each post counts.
+
+    Returns:
+        The threshold as it was if fewer than 20 posts of either kind lie around it.
+    """
+    place, old = _logit(np.array([threshold]))[0], _logit(before)
+    near = (np.abs(old - place) < _NEAR) & (weights > 0)
+    kinds = [near & is_kind, near & ~is_kind]
+    if min(kind.sum() for kind in kinds) < _LEAST_NEAR:
+        return threshold
+    moved = _logit(after) - old
+    one, other = (_weighted_median(moved[kind], weights[kind]) for kind in kinds)
+    if one * other <= 0:
+        return threshold
+    shared = min(one, other, key=abs)
+    return float(np.round(1 / (1 + np.exp(-(place + shared))), 4))
+
+
+def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _logit(p: FloatArray) -> FloatArray:
+    inside = np.clip(p, _SMALLEST, 1 - _SMALLEST)
+    return np.log(inside / (1 - inside))
 
 
 def confidence_threshold(p_intent: FloatArray, share: float) -> float:

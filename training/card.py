@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 
 from replyrank.models.artefact import Artefact
+from replyrank.models.config import ModelConfig
 from replyrank.models.parity import Check
 from replyrank.pipeline.markdown import table
 from replyrank.training.config import CorrectionConfig, FallbackConfig, TrainConfig
@@ -62,7 +63,7 @@ def papers(
 
 
 def correction_papers(
-    name: str,
+    made: ModelConfig,
     config: CorrectionConfig,
     start: Artefact,
     material: Material,
@@ -74,7 +75,7 @@ def correction_papers(
     """The card of a corrected model, and the licence that it has from the one it began with.
 
     Args:
-        name: of the artefact.
+        made: the config of the artefact.
         config: of the run that made it.
         start: the model it began with.
         material: the team's posts, and what was read beside them.
@@ -91,7 +92,7 @@ def correction_papers(
     told = (
         f"{after.rows:,} labelled posts in {config.folds} folds: before, as "
         f"{start.config.name} answers; after, as a model answers that learnt the other folds. "
-        "Calibration and thresholds are those it began with."
+        f"{_kept(start, made)}"
     )
     if known:
         told += (
@@ -100,7 +101,7 @@ def correction_papers(
         )
     card = "\n\n".join(
         [
-            f"# {name}",
+            f"# {made.name}",
             f"{begun}, corrected by a team's own labels.",
             "## Use",
             _INTENDED,
@@ -119,6 +120,17 @@ def correction_papers(
         ]
     )
     return Papers(card, _inherited_licence(start, material))
+
+
+def _kept(start: Artefact, made: ModelConfig) -> str:
+    """What was taken over, and how far the one threshold moved."""
+    old, new = start.config.thresholds.support_request, made.thresholds.support_request
+    if old == new:
+        return "Calibration, priors and thresholds are those it began with."
+    return (
+        "Calibration and priors are those it began with. The threshold of support_request went "
+        f"from {old:g} to {new:g}, as far as requests and other posts around it moved alike."
+    )
 
 
 def _inherited_licence(start: Artefact, material: Material) -> str:

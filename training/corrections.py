@@ -6,9 +6,10 @@
 
 A few hundred posts would soon be learnt by heart and all else forgotten. So every model reads posts
 written for the project as well, and of every post it is told, beside the label, what the model that
-it began with says (learning without forgetting: Li & Hoiem 2016, arXiv 1606.09282). Calibration,
-priors and thresholds stay those of that model, since a few posts of one brand decide none of them;
-whether they still hold is for the gate to say.
+it began with says (learning without forgetting: Li & Hoiem 2016, arXiv 1606.09282). Calibration and
+priors stay those of that model, since a few posts of one brand decide none of them. Its threshold
+of ``support_request`` goes along with the drift of the probabilities around it
+(``moved_threshold``). Whether they still hold is for the gate to say.
 """
 
 from dataclasses import replace
@@ -19,12 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from replyrank.data.cleaning import CLEANING_VERSION
+from replyrank.data.vocabulary import INTENTS, Intent
 from replyrank.models.artefact import Artefact
 from replyrank.models.batches import Logits
+from replyrank.models.config import Thresholds
 from replyrank.models.encoder import TriageModel
 from replyrank.models.held_out import HeldOut, has_held_out, load_held_out
 from replyrank.models.parity import Check, OnnxGraph, by_length, require
 from replyrank.training import oof
+from replyrank.training.build_rows import Row, written_rows
+from replyrank.training.calibrate import moved_threshold
 from replyrank.training.card import correction_papers
 from replyrank.training.config import CorrectionConfig
 from replyrank.training.corrector import Corrector
@@ -32,7 +37,7 @@ from replyrank.training.distillation import StudentStage
 from replyrank.training.export_quality import unseen_checks
 from replyrank.training.held_out_posts import held_out_posts
 from replyrank.training.material import Material
-from replyrank.training.oof import FoldLogits, fold_figures
+from replyrank.training.oof import FoldLogits, Judged, fold_figures
 from replyrank.training.plan import Plan, PlannedStage, rows_per_second
 from replyrank.training.release import (
     GATE_TEXTS,
@@ -47,6 +52,9 @@ from replyrank.training.rows import MASKED, IntArray, TrainingRows
 from replyrank.training.work_folder import WorkFolder
 
 _FINAL: Final = "final"
+_SUPPORT: Final = INTENTS.index(Intent.SUPPORT_REQUEST)
+#: written posts by which a threshold moves; one in sixteen lies around it
+_UNREAD: Final = 4_096
 
 
 class CorrectionRun:
@@ -107,17 +115,19 @@ class CorrectionRun:
             told = Logits(told.need[~known], told.sentiment[~known])
             rows = rows[~known]
         posts, judge = self.material.posts.take(rows), self._corrector.judge
-        after, before = judge(told), judge(self._corrector.said(posts.texts))
-        own = held_out_posts(posts, self.material.companies[rows], after.need, after.p_sentiment)
-        figures = fold_figures(posts, before), fold_figures(posts, after)
+        before = judge(self._corrector.said(posts.texts))
         model = self._model(_FINAL, self.material.all_training())
         graphs = self._quantise(model)
+        thresholds = self._thresholds(graphs, posts, before, judge(told))
+        after = judge(told, thresholds)
+        own = held_out_posts(posts, self.material.companies[rows], after.need, after.p_sentiment)
+        figures = fold_figures(posts, before), fold_figures(posts, after)
         compared = self._corrector.tokens(self._measured()[1])
         checks = [*gate_checks(model, graphs, compared), *self._labelled(graphs)]
         require(checks)
-        config = self.start.config.model_copy(update={"name": name})
+        config = self.start.config.model_copy(update={"name": name, "thresholds": thresholds})
         papers = correction_papers(
-            name,
+            config,
             self.config,
             self.start,
             self.material,
@@ -177,6 +187,49 @@ class CorrectionRun:
         )
         whole = FoldLogits(np.arange(len(tokens)), full, small)
         return unseen_checks([whole], posts, self.config.seed)
+
+    def _thresholds(
+        self, graphs: Quantised, posts: TrainingRows, before: Judged, after: Judged
+    ) -> Thresholds:
+        """Those it began with, that of ``support_request`` moved; see ``moved_threshold``.
+
+        It is read off posts like those that were learnt, in the same proportion, and not learnt:
+        the team's, each by the model blind to it, and written ones that were not drawn.
+
+        Args:
+            graphs: of the model that ships.
+            posts: of the team.
+            before: what is said of them by the model it began with.
+            after: the same by the models of the folds.
+        """
+        kept, written = self.start.config.thresholds, self._unread()
+        texts = [row.text for row in written]
+        tokens, judge = self._corrector.tokens(texts), self._corrector.judge
+        need, mood = OnnxGraph(graphs.int8).logits(tokens, by_length(tokens, 16))
+        now = judge(Logits(need.astype(np.float32), mood.astype(np.float32)))
+        then = judge(self._corrector.said(texts))
+        was, becomes = (
+            np.concatenate([own.p_intent[:, _SUPPORT], other.p_intent[:, _SUPPORT]])
+            for own, other in ((before, then), (after, now))
+        )
+        intent = np.concatenate([posts.intent, np.array([row.intent for row in written], np.int64)])
+        each = len(self.material.companions) / max(1, len(written))
+        weights = np.concatenate([np.ones(len(posts)), np.full(len(written), each)])
+        moved = moved_threshold(
+            kept.support_request,
+            before=was,
+            after=becomes,
+            is_kind=intent == _SUPPORT,
+            weights=weights,
+        )
+        return kept.model_copy(update={"support_request": moved})
+
+    def _unread(self) -> list[Row]:
+        """Written posts that this correction did not learn."""
+        read = set(self.material.all_training().texts)
+        unread = [row for row in written_rows() if row.text not in read]
+        order = np.random.default_rng(self.config.seed).permutation(len(unread))
+        return [unread[place] for place in order[:_UNREAD]]
 
     def _known(self, rows: IntArray) -> npt.NDArray[np.bool_]:
         """Which posts trained the model that it begins with, as far as that tells."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from replyrank.data.cleaning import clean
 from replyrank.models.artefact import TOKENIZER
 from replyrank.models.batches import Logits
+from replyrank.models.config import Thresholds
 from replyrank.models.cpus import available_cpus
 from replyrank.models.encoder import TriageModel
 from replyrank.models.find import find_artefact, open_artefact
@@ -74,14 +75,18 @@ class Corrector:
         """What a network says that ``begun`` gave, whatever it learnt since."""
         return logits_of(model, self.tokens(texts))
 
-    def judge(self, said: Logits) -> Judged:
-        """Probabilities and decisions by the model's own calibration and thresholds."""
+    def judge(self, said: Logits, thresholds: Thresholds | None = None) -> Judged:
+        """Probabilities and decisions by the model's own calibration, and thresholds if not given.
+
+        The calibration is that of the model to begin with, whatever network spoke.
+        """
         config = self.start.config
+        decided = thresholds or config.thresholds
         fitted = Fitted(
             config.calibration,
             config.priors,
-            config.thresholds.support_request,
-            config.thresholds.low_confidence,
+            decided.support_request,
+            decided.low_confidence,
         )
         return fitted.judge(said.need.astype(np.float64), said.sentiment.astype(np.float64))
 

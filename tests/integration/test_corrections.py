@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from replyrank.models.held_out import load_held_out
 from replyrank.models.revive import read_weights, revive
 from replyrank.models.student import StudentModel
 from replyrank.pipeline.policy_file import load_policy
+from replyrank.training import corrections
 from replyrank.training.config import (
     CorrectionConfig,
     SoftConfig,
@@ -139,11 +141,46 @@ def test_what_was_corrected_is_learnt_and_the_rest_is_not_forgotten(
     assert p_request(corrected, kept) < 0.2
 
 
-def test_calibration_and_thresholds_are_those_it_began_with(
+def test_all_but_the_threshold_of_requests_is_what_it_began_with(
     start: Artefact, corrected: Artefact
 ) -> None:
-    assert corrected.config.name == "corrected-1.0"
-    assert corrected.config.model_copy(update={"name": "start-1.0"}) == start.config
+    now = corrected.config
+    assert now.name == "corrected-1.0"
+    moved = {"support_request": now.thresholds.support_request}
+    thresholds = start.config.thresholds.model_copy(update=moved)
+    assert now == start.config.model_copy(update={"name": now.name, "thresholds": thresholds})
+
+
+def test_the_threshold_of_requests_is_read_off_posts_that_were_not_learnt(
+    config: CorrectionConfig,
+    material: Material,
+    start: Artefact,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The team's, each by the model blind to it, and written ones, as learnt in proportion."""
+    given = dict[str, Any]()
+
+    def moved(threshold: float, **posts: Any) -> float:
+        given.update(posts, threshold=threshold)
+        return 0.1234
+
+    monkeypatch.setattr(corrections, "moved_threshold", moved)
+    monkeypatch.setattr(corrections, "_UNREAD", 50)
+    begun = config.model_copy(update={"start": str(start.folder)})
+    made = verify(CorrectionRun(begun, material, tmp_path / "work").run(tmp_path / "out", "x-1.0"))
+    was, own = start.config.thresholds.support_request, len(material.posts)
+    assert given["threshold"] == was
+    assert len(given["before"]) == len(given["after"]) == own + 50
+    assert given["weights"].tolist() == pytest.approx([1.0] * own + [16 / 50] * 50)
+    assert given["is_kind"][:own].sum() == (material.posts.intent == 0).sum()
+    # What is learnt of the relabelled posts is seen by models that are blind to each of them.
+    relabelled = np.flatnonzero(given["is_kind"][:own])
+    assert np.median(given["before"][relabelled]) < 0.1
+    assert np.median(given["after"][relabelled]) > 0.6
+    assert made.config.thresholds.support_request == 0.1234
+    card = (made.folder / "card.md").read_text(encoding="utf-8")
+    assert f"The threshold of support_request went from {was:g} to 0.1234" in card
 
 
 def test_the_card_says_what_it_was_before_and_after(start: Artefact, corrected: Artefact) -> None:

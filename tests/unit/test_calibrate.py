@@ -14,10 +14,16 @@ from replyrank.training.calibrate import (
     fit,
     fit_calibration,
     fit_priors,
+    moved_threshold,
     support_threshold,
 )
 from replyrank.training.config import DecisionConfig
-from replyrank.training.metrics import FloatArray, IntArray, classwise_calibration_error
+from replyrank.training.metrics import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    classwise_calibration_error,
+)
 from replyrank.training.oof import OutOfFold
 from replyrank.training.rows import TrainingRows
 
@@ -169,3 +175,86 @@ def test_thresholds_decide_as_they_say() -> None:
     assert np.array_equal(judged.is_request, judged.p_intent[:, 0] >= fitted.support_request)
     assert judged.is_request[oof.rows.intent == 0].mean() >= 0.95
     assert judged.is_unsure.mean() == pytest.approx(0.14, abs=0.005)
+
+
+AT = 0.29
+
+
+def _spread(n: int) -> FloatArray:
+    return np.random.default_rng(0).normal(-0.9, 2.0, n)
+
+
+def _p(logits: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def _at(move: float) -> float:
+    """The threshold, so many logits further on."""
+    return float(_p(np.log(AT / (1 - AT)) + np.array(move)))
+
+
+def _moved(before: FloatArray, moves: FloatArray, is_kind: BoolArray | None = None) -> float:
+    """By default every third post is of the kind."""
+    kind = np.arange(len(before)) % 3 == 0 if is_kind is None else is_kind
+    return moved_threshold(AT, _p(before), _p(before + moves), kind, np.ones(len(before)))
+
+
+@pytest.mark.parametrize("drift", [-0.8, -0.3, 0.0, 0.5])
+def test_a_threshold_goes_along_with_drift_and_calls_as_many(drift: float) -> None:
+    before = _spread(1_000)
+    moves = drift + np.random.default_rng(1).normal(0, 0.05, 1_000)
+    now = _moved(before, moves)
+    assert now == pytest.approx(_at(drift), abs=0.005)
+    called = (_p(before) >= AT).mean()
+    assert (_p(before + moves) >= now).mean() == pytest.approx(called, abs=0.01)
+
+
+def test_what_was_learnt_crosses_the_threshold() -> None:
+    """Requests rise and others fall: it stays, whichever of them are many."""
+    before = _spread(1_000)
+    for share in (0.1, 0.5, 0.9):
+        is_kind = np.arange(1_000) < share * 1_000
+        assert _moved(before, np.where(is_kind, 1.0, -2.0), is_kind) == AT
+
+
+@pytest.mark.parametrize(("kind", "other", "drift"), [(-0.2, -2.0, -0.2), (1.5, 0.3, 0.3)])
+def test_drift_is_what_both_kinds_share(kind: float, other: float, drift: float) -> None:
+    before = _spread(1_000)
+    moves = np.where(np.arange(1_000) % 3 == 0, kind, other)
+    assert _moved(before, moves) == pytest.approx(_at(drift), abs=1e-4)
+
+
+def test_a_part_of_the_posts_that_was_taught_otherwise_carries_no_threshold_along() -> None:
+    before = _spread(1_000)
+    taught = np.arange(1_000) % 5 < 2
+    assert _moved(before, np.where(taught, 3.0, -0.1)) == pytest.approx(_at(-0.1), abs=1e-4)
+
+
+def test_posts_far_from_a_threshold_do_not_move_it() -> None:
+    before = _spread(1_000)
+    far = np.abs(before - np.log(AT / (1 - AT))) >= 1
+    assert _moved(before, np.where(far, -2.0, -0.25)) == pytest.approx(_at(-0.25), abs=1e-4)
+
+
+@pytest.mark.parametrize(("weights", "drift"), [((2.0, 1.0), -0.4), ((1.0, 2.0), -0.1)])
+def test_posts_count_by_their_weight(weights: tuple[float, float], drift: float) -> None:
+    before = np.full(400, -0.9)
+    after = before + np.repeat([-0.4, -0.1], 200)
+    kind = np.arange(400) % 2 == 0
+    now = moved_threshold(AT, _p(before), _p(after), kind, np.repeat(weights, 200))
+    assert now == pytest.approx(_at(drift), abs=1e-4)
+
+
+@pytest.mark.parametrize(("near", "moves"), [(0, False), (19, False), (20, True)])
+def test_a_threshold_stays_where_too_few_of_a_kind_lie_around_it(near: int, *, moves: bool) -> None:
+    before = np.concatenate([np.full(near, -0.9), np.full(500, 5.0), np.full(500, -0.9)])
+    is_kind = np.arange(len(before)) < near + 500
+    now = _moved(before, np.full(len(before), -0.5), is_kind)
+    assert (now != AT) is moves
+
+
+def test_certain_posts_break_no_threshold() -> None:
+    before = np.concatenate([np.full(60, AT), [0.0, 1.0]])
+    after = np.concatenate([np.full(60, 1.0), [1.0, 0.0]])
+    kind = np.arange(62) % 2 == 0
+    assert 0.99 < moved_threshold(AT, before, after, kind, np.ones(62)) <= 1.0
