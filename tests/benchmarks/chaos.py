@@ -21,7 +21,7 @@ from typing import Final
 from replyrank.pipeline.markdown import table
 from replyrank.serving.queue.database import Database
 from tests.benchmarks.reporting import write
-from tests.benchmarks.service import database_url
+from tests.benchmarks.served import database_url
 from tests.queues import inbound, rows, store
 
 _COMMAND: Final = "python -m tests.benchmarks.chaos"

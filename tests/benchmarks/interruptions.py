@@ -20,8 +20,8 @@ from typing import Final
 
 from replyrank.pipeline.markdown import table
 from replyrank.pipeline.parts import parts_folder
+from tests.benchmarks.posts import tweets
 from tests.benchmarks.reporting import spread, write
-from tests.benchmarks.speed import tweets
 
 _COMMAND: Final = "python -m tests.benchmarks.interruptions"
 _ROWS: Final = 12_000

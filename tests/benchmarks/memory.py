@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -23,26 +22,15 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replyrank.data.corpora import read_corpus
 from replyrank.data.readers import Format
 from replyrank.models.find import DEFAULT, FAST
 from replyrank.pipeline.markdown import table
+from tests.benchmarks.posts import distinct_posts
 from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.memory"
 _SIZES: Final = (30_000, 100_000)
 _MILLION: Final = (10_000, 1_000_000)
-_CORPORA: Final = ("twcs", "airline", "uk_mobile", "asapp", "facebook", "goemotions")
-
-
-def _posts() -> Iterator[str]:
-    """Distinct real posts, one corpus after the other."""
-    seen = set[str]()
-    for name in _CORPORA:
-        for post in read_corpus(name):
-            if post.text not in seen:
-                seen.add(post.text)
-                yield post.text
 
 
 def _write(texts: list[str], path: Path) -> None:
@@ -65,7 +53,7 @@ def _many(rows: int) -> tuple[list[str], int]:
     """So many posts in random order, and how many of them are distinct."""
     # The small file is to be like the large one: some corpora have longer posts than others.
     rng = random.Random(0)  # noqa: S311  no secret
-    distinct = list(islice(_posts(), rows))
+    distinct = list(islice(distinct_posts(), rows))
     texts: list[str] = []
     while len(texts) < rows:
         rng.shuffle(distinct)

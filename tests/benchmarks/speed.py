@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from unittest.mock import patch
 from replyrank.data.cleaning import clean
 from replyrank.data.corpora import read_corpus
 from replyrank.models.find import DEFAULT, FAST, find_artefact
+from tests.benchmarks.posts import tweets
 from tests.benchmarks.reporting import write
 from tests.benchmarks.rivals import RIVALS, on_files
 from tests.benchmarks.speed_report import LIMIT, OURS, PIPELINE, body, plot
@@ -35,18 +36,6 @@ _SINGLES: Final = 200
 _ROUNDS: Final = 5
 _STREAM_ROWS: Final = 20_000
 _THREADS: Final = 2
-
-
-def tweets(rows: int) -> list[str]:
-    """Distinct real tweets to brands, of several corpora in turn."""
-    sources: list[Iterator[str]] = [
-        (post.text for post in read_corpus(name)) for name in ("airline", "twcs", "uk_mobile")
-    ]
-    seen: dict[str, None] = {}
-    while len(seen) < rows:
-        for source in sources:
-            seen.setdefault(next(source))
-    return list(seen)[:rows]
 
 
 class _Watched:
