@@ -175,11 +175,14 @@ class Inbox:
         """A page of the order with its items, how many there are in all, and when that was."""
         now = _now()
         places, total = self.ranker.top(limit, now, wanted, offset=offset, agent=agent)
-        unknown = self._shown.unknown(places)
+        found = self._shown.known(places)
+        unknown = [one.item for one in places if one.item not in found]
         if unknown:
             self._shown.forget(unknown)
-            self._shown.keep(await self._run(self._reads, self.store.items, unknown))
-        return self._shown.page(places), total, now
+            read = await self._run(self._reads, self.store.items, unknown)
+            self._shown.keep(read)
+            found |= {one.id: one for one in read}
+        return [(one, found[one.item]) for one in places if one.item in found], total, now
 
     async def claim(
         self, agent: str, wanted: Filter, lease: float, item: int | None = None

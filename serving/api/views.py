@@ -153,6 +153,7 @@ def _scores(turns: Sequence[Turn], shares: Sequence[float] | None) -> list[dict[
     return [row | {"model": turn.model} for row, turn in zip(rows, turns, strict=True)]
 
 
+@lru_cache(maxsize=16_384)
 def _moment(milliseconds: int | None) -> str | None:
     """A time in ISO 8601, UTC; half the cost of a ``datetime``, of which a page has hundreds."""
     if milliseconds is None:

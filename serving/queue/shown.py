@@ -4,7 +4,7 @@ Whoever works a queue asks for its first page again and again, and little of it 
 ranker knows the version of each item; what was read of that version, or of a later one, holds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from replyrank.serving.queue.items import Item
@@ -21,12 +21,17 @@ class Shown:
         self._most = most
         self._items: dict[int, Item] = {}
 
-    def unknown(self, places: Sequence[Place]) -> list[int]:
-        """Items that must be read: not known, or changed since."""
-        return [place.item for place in places if self._of(place) is None]
+    def known(self, places: Iterable[Place]) -> dict[int, Item]:
+        """The items of places that need not be read: those that did not change since they were."""
+        known = ((place, self._items.get(place.item)) for place in places)
+        return {
+            place.item: one
+            for place, one in known
+            if one is not None and one.version >= place.version
+        }
 
     def keep(self, items: Iterable[Item]) -> None:
-        """Take in what was read; what was not looked at for longest goes."""
+        """Take in what was read; what was taken in longest ago goes."""
         for one in items:
             self._items.pop(one.id, None)
             self._items[one.id] = one
@@ -37,12 +42,3 @@ class Shown:
         """Drop what changed, so that no text of it stays here."""
         for number in numbers:
             self._items.pop(number, None)
-
-    def page(self, places: Sequence[Place]) -> list[tuple[Place, Item]]:
-        """The places whose items are known."""
-        found = [(place, self._items.get(place.item)) for place in places]
-        return [(place, one) for place, one in found if one is not None]
-
-    def _of(self, place: Place) -> Item | None:
-        known = self._items.get(place.item)
-        return known if known is not None and known.version >= place.version else None
