@@ -26,7 +26,7 @@ the order of ``POLICY_CLASSES``.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ from replyrank.data.vocabulary import (
 )
 from replyrank.models.joint import joint
 from replyrank.pipeline.classes import ASKING_CLASSES
-from replyrank.pipeline.policy import FloatArray, Policy
+from replyrank.pipeline.policy import FloatArray, IntArray, Policy
 
 _QUIET_LEVELS: Final = UrgencyLevel.HIGH.value
 _ASKING: Final = len(ASKING_CLASSES)
@@ -125,6 +125,79 @@ def class_targets(channel_target: FloatArray, policy: Policy) -> FloatArray:
     return np.minimum(channel_target[:, None] * policy.column("target"), policy.target_caps)
 
 
+@dataclass(frozen=True)
+class Ageless:
+    """What of the index of n items the clock does not change: the rest is asked again and again."""
+
+    #: (n, 6)
+    posterior: FloatArray
+    #: (n,), see ``Index``
+    handling: FloatArray
+    reach: FloatArray
+    repeat: FloatArray
+    #: (n, 6)
+    targets: FloatArray
+    #: (n, 6) d_k - S: minutes of waiting until the harm of a class is full
+    leeway: FloatArray
+    #: (n, 6) p_k * w_k * reach_k
+    weight: FloatArray
+    #: (6,) -r_k
+    decay: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        posterior: FloatArray,
+        *,
+        channel_target: FloatArray,
+        reach: FloatArray,
+        repeat: FloatArray,
+        policy: Policy,
+    ) -> Self:
+        """Of n items; for the arguments see ``index``."""
+        handling = expected_handling(posterior, policy)
+        targets = class_targets(channel_target, policy)
+        audience = np.where(policy.reach_mask, reach[:, None], 1.0)
+        return cls(
+            posterior=posterior,
+            handling=handling,
+            reach=reach,
+            repeat=repeat,
+            targets=targets,
+            leeway=targets - handling[:, None],
+            weight=posterior * policy.column("weight") * audience,
+            decay=-policy.column("doublings"),
+        )
+
+    def index(self, age: FloatArray) -> Index:
+        """The index of all, with its terms, after (n,) minutes of waiting."""
+        phi = self._phi(slice(None), age)
+        terms = self.weight * phi
+        harm = self.repeat * terms.sum(axis=1)
+        return Index(
+            value=harm / self.handling,
+            harm=harm,
+            handling=self.handling,
+            terms=terms,
+            phi=phi,
+            targets=self.targets,
+            posterior=self.posterior,
+            reach=self.reach,
+            repeat=self.repeat,
+        )
+
+    def value(self, rows: IntArray, age: FloatArray) -> FloatArray:
+        """(k,) the index of k of the items, after (k,) minutes of waiting."""
+        terms = self.weight[rows] * self._phi(rows, age)
+        value: FloatArray = self.repeat[rows] * terms.sum(axis=1) / self.handling[rows]
+        return value
+
+    def _phi(self, rows: "IntArray | slice", age: FloatArray) -> FloatArray:
+        slack = np.maximum(self.leeway[rows] - age[:, None], 0.0)
+        phi: FloatArray = np.exp2(self.decay * slack / self.targets[rows])
+        return phi
+
+
 def index(
     posterior: FloatArray,
     *,
@@ -144,24 +217,9 @@ def index(
         repeat: (n,), factor for having written again.
         policy: the numbers.
     """
-    handling = expected_handling(posterior, policy)
-    targets = class_targets(channel_target, policy)
-    slack = np.maximum(targets - handling[:, None] - age[:, None], 0.0)
-    phi = np.exp2(-policy.column("doublings") * slack / targets)
-    audience = np.where(policy.reach_mask, reach[:, None], 1.0)
-    terms = posterior * policy.column("weight") * audience * phi
-    harm = repeat * terms.sum(axis=1)
-    return Index(
-        value=harm / handling,
-        harm=harm,
-        handling=handling,
-        terms=terms,
-        phi=phi,
-        targets=targets,
-        posterior=posterior,
-        reach=reach,
-        repeat=repeat,
-    )
+    return Ageless.of(
+        posterior, channel_target=channel_target, reach=reach, repeat=repeat, policy=policy
+    ).index(age)
 
 
 def queue_index(need: FloatArray, policy: Policy) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from replyrank.pipeline.classes import POLICY_CLASSES
-from replyrank.pipeline.index import class_targets, index
+from replyrank.pipeline.index import Ageless, class_targets
 from replyrank.pipeline.policy import FloatArray, IntArray, Policy
 from replyrank.pipeline.simulation.engine import ClockedOrder, FixedOrder, Order
 from replyrank.pipeline.simulation.population import Population
@@ -102,16 +102,16 @@ class Orders:
     def _ranked(self, posterior: FloatArray) -> Order:
         world, policy = self._world, self._policy
         arrival = world.work.arrival
+        ageless = Ageless.of(
+            posterior,
+            channel_target=world.channel_target,
+            reach=world.reach,
+            repeat=np.ones(len(world)),
+            policy=policy,
+        )
 
         def value(rows: np.ndarray, now: float) -> FloatArray:
-            return index(
-                posterior[rows],
-                channel_target=world.channel_target[rows],
-                age=now - arrival[rows],
-                reach=world.reach[rows],
-                repeat=np.ones(len(rows)),
-                policy=policy,
-            ).value
+            return ageless.value(rows, now - arrival[rows])
 
         def has_waited_long(row: int, now: float) -> bool:
             return bool(now - arrival[row] > policy.guard.limit_hours * 60)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from replyrank.data.vocabulary import INTENTS, NEED_CELLS, URGENCY_LEVELS
 from replyrank.pipeline.classes import POLICY_CLASSES, PolicyClass, policy_class
 from replyrank.pipeline.index import (
+    Ageless,
     Index,
     asking_probability,
     class_posterior,
@@ -63,6 +64,22 @@ posteriors = (
 ages = st.floats(0, 5000)
 targets = st.sampled_from([15.0, 60.0, 120.0, 480.0, 1440.0])
 factors = st.floats(1, 2.5)
+
+
+def test_some_rows_asked_again_and_again_are_those_of_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    columns = {
+        "channel_target": rng.choice([15.0, 60.0, 480.0], 50),
+        "reach": rng.uniform(1, 2.5, 50),
+        "repeat": rng.uniform(1, 1.5, 50),
+    }
+    posterior = rng.dirichlet(np.full(6, 0.5), 50)
+    ageless = Ageless.of(posterior, policy=DEFAULT, **columns)
+    for minutes in (0.0, 7.5, 90.0, 5_000.0):
+        age = minutes * rng.uniform(0.5, 1, 50)
+        rows = rng.permutation(50)[:20]
+        whole = index(posterior, age=age, policy=DEFAULT, **columns)
+        assert np.array_equal(ageless.value(rows, age[rows]), whole.value[rows])
 
 
 def test_the_formula_by_hand() -> None:
