@@ -79,6 +79,8 @@ def run(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing here asks for the caller's address.
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(settings.grace)),
         timeout_keep_alive=75,
     )

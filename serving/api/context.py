@@ -127,24 +127,28 @@ async def while_connected(request: Request, work: "asyncio.Future[Result]") -> R
     Raises:
         ClientGoneError: if it went.
     """
+    loop = asyncio.get_running_loop()
+    watching: asyncio.Task[None] | None = None
+
+    def watch() -> None:
+        nonlocal watching
+        watching = loop.create_task(_cancel_when_gone(request, work))
+
+    soon = loop.call_later(_SOON, watch)
     try:
-        await asyncio.wait([work], timeout=_SOON)
-        if not work.done():
-            gone = asyncio.ensure_future(_disconnected(request))
-            either: list[asyncio.Future[Any]] = [work, gone]
-            try:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                gone.cancel()
-        if not work.done():
-            raise ClientGoneError
-        return work.result()
+        return await work
+    except asyncio.CancelledError:
+        if watching is not None and watching.done():
+            raise ClientGoneError from None
+        raise
     finally:
+        soon.cancel()
+        if watching is not None:
+            watching.cancel()
         work.cancel()
 
 
-async def _disconnected(request: Request) -> None:
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            return
+async def _cancel_when_gone(request: Request, work: "asyncio.Future[Any]") -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    work.cancel()
