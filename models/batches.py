@@ -37,6 +37,7 @@ class EqualLengthBatches:
     Args:
         run: (rows, length) token ids to their logits; called from ``threads`` threads.
         rows: the most rows of one batch.
+        tokens: the most tokens of one batch; a longer row goes alone.
         threads: batches that run at the same time; with one they run in the caller's thread.
         id_type: of the token ids.
     """
@@ -46,11 +47,13 @@ class EqualLengthBatches:
         run: Callable[[IntArray], Logits],
         *,
         rows: int,
+        tokens: int,
         threads: int,
         id_type: type[np.signedinteger[Any]],
     ) -> None:
         self._run = run
         self._rows = rows
+        self._tokens = tokens
         self._threads = threads
         self._id_type = id_type
         self._pool: ThreadPoolExecutor | None = None
@@ -78,7 +81,7 @@ class EqualLengthBatches:
             group = self._groups[len(sequence)]
             group[self._count] = sequence
             self._count += 1
-            if len(group) == self._rows:
+            if len(group) >= min(self._rows, self._tokens // max(len(sequence), 1)):
                 self._send(self._groups.pop(len(sequence)), alone=False)
 
     def finish(self) -> Logits:

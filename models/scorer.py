@@ -30,6 +30,8 @@ from replyrank.models.tokens import PostTokenizer
 
 #: Rows that go through the session at once: see models/README.md for the measurement.
 BATCH_ROWS: Final = 16
+#: Tokens that do: what a session needs grows with them, and it keeps what it once needed.
+_BATCH_TOKENS: Final = 1_024
 
 # Rows that are cleaned and tokenized at a time: few enough that the session soon has work.
 _CHUNK_ROWS: Final = 256
@@ -165,7 +167,11 @@ class OnnxScorer(TextScorer):
     def logits_of(self, chunks: Iterable[Sequence[str]]) -> Logits:
         """Raw logits of all cleaned posts of some chunks, in their order."""
         with EqualLengthBatches(
-            self._run, rows=self._batch_rows, threads=self._threads, id_type=self._id_type
+            self._run,
+            rows=self._batch_rows,
+            tokens=_BATCH_TOKENS,
+            threads=self._threads,
+            id_type=self._id_type,
         ) as batches:
             for texts in chunks:
                 batches.add(self._tokenize(texts))

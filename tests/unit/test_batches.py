@@ -35,7 +35,9 @@ def rows(count: int) -> list[list[int]]:
 
 
 def logits(graph: Graph, chunks: list[list[list[int]]], *, threads: int, most: int = 4) -> Logits:
-    with EqualLengthBatches(graph, rows=most, threads=threads, id_type=np.int64) as batches:
+    with EqualLengthBatches(
+        graph, rows=most, tokens=1_000, threads=threads, id_type=np.int64
+    ) as batches:
         for chunk in chunks:
             batches.add(chunk)
         return batches.finish()
@@ -53,6 +55,17 @@ def test_order_is_kept_whatever_the_chunks(threads: int, size: int) -> None:
     # At most one batch of each length is not full.
     assert sum(count < 4 for count, _ in graph.shapes) <= 7
     assert max(count for count, _ in graph.shapes) == 4
+
+
+def test_long_rows_go_fewer_at_a_time() -> None:
+    graph = Graph()
+    given = [[number] * length for length in (1, 4, 6, 30) for number in range(8)]
+    with EqualLengthBatches(graph, rows=4, tokens=12, threads=1, id_type=np.int64) as batches:
+        batches.add(given)
+        assert batches.finish().need[:, 0].tolist() == [*range(8)] * 4
+    assert sorted(graph.shapes) == sorted(
+        [(4, 1)] * 2 + [(3, 4)] * 2 + [(2, 4)] + [(2, 6)] * 4 + [(1, 30)] * 8
+    )
 
 
 def test_one_thread_runs_in_the_callers() -> None:
