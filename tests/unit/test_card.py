@@ -1,5 +1,6 @@
 """The card of a model says what it is, was made of, does, and where not to use it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldFigures
 from replyrank.training.rows import TrainingRows
+from tests.benchmarks.reporting import REPORTS
 
 COUNTS = {"posts": {"a": 1_200, "b": 3}, "beside": {}}
 FIGURES = FoldFigures(1_203, (("intent macro-F1", 0.71234), ("urgency", float("nan"))))
@@ -98,3 +100,15 @@ def test_the_card_of_a_student_says_who_taught_it() -> None:
     what = _sections(model_card("toy-1.0", student, MATERIAL, FIGURES, []))[""]
     assert "Of its layers 2 are kept" in what
     assert "what 4 models of the same recipe say" in what
+
+
+def test_the_limits_say_of_errors_what_the_report_shows() -> None:
+    report = json.loads((REPORTS / "errors.json").read_text(encoding="utf-8"))
+    kinds = sorted(report["kinds"], key=lambda kind: -float(kind["share_of_all"]))
+    assert [kind["kind"] for kind in kinds[:2]] == ["judged_at_all", "open_or_past"]
+    late = max(kinds, key=lambda kind: int(kind["strata"]["late_critical"]))
+    assert late["kind"] == "calm_harm"
+    limits = _sections(model_card("toy-1.0", TRANSFORMER, MATERIAL, FIGURES, ()))["Limits"]
+    assert f"Of the errors of {report['model']} that were read one by one" in limits
+    assert "whether a few words judge the brand at all, and whether a case" in limits
+    assert "mostly told of harm without a word of alarm" in limits
