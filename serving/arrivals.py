@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from replyrank.serving.queue.inbound import Inbound
 from replyrank.serving.queue.items import Changes, Received
 
-#: messages of one transaction, unless one who hands them in has more
+#: messages of one transaction, and their letters, unless one who hands them in has more
 _MOST: Final = 500
+_MOST_LETTERS: Final = 200_000
+#: what is wrong with the database, and not with a message: another try would only wait as long
+_DOWN: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 
 #: takes messages of one team in, in one transaction
 Take = Callable[[Sequence[Inbound], str | None], Awaitable[Changes]]
@@ -29,6 +35,16 @@ class _HandedIn:
     messages: Sequence[Inbound]
     team: str | None
     answer: "asyncio.Future[Sequence[Received]]"
+
+    @property
+    def letters(self) -> int:
+        """Of all texts."""
+        return sum(len(one.message.text) for one in self.messages)
+
+    def fail(self, error: Exception) -> None:
+        """Tell whoever still waits."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class Arrivals:
@@ -63,27 +79,34 @@ class Arrivals:
             self._working = None
 
     def _next(self) -> list[_HandedIn]:
-        """Those who go together: they follow each other, and are of one team."""
-        together = [self._waiting.popleft()]
-        size = len(together[0].messages)
-        while self._waiting and self._waiting[0].team == together[0].team:
-            size += len(self._waiting[0].messages)
-            if size > _MOST:
-                break
-            together.append(self._waiting.popleft())
+        """Those who go together: all of the first one's team, as long as they are not too many."""
+        together, others = [self._waiting.popleft()], deque[_HandedIn]()
+        size, letters = len(together[0].messages), together[0].letters
+        is_full = False
+        for one in self._waiting:
+            is_own = one.team == together[0].team
+            size, letters = size + len(one.messages) * is_own, letters + one.letters * is_own
+            # Nobody overtakes another of his team.
+            is_full = is_full or size > _MOST or letters > _MOST_LETTERS
+            (together if is_own and not is_full else others).append(one)
+        self._waiting = others
         return together
 
     async def _take_in(self, together: Sequence[_HandedIn]) -> None:
         messages = [message for one in together for message in one.messages]
         try:
             changes = await self._take(messages, together[0].team)
+        except _DOWN as error:
+            for one in together:
+                one.fail(error)
+            return
         except Exception as error:  # whatever it is, those who wait are told
-            if len(together) > 1:
-                # What is wrong with one of them must not be a fault of the others.
-                for one in together:
-                    await self._take_in([one])
-            elif not together[0].answer.done():
-                together[0].answer.set_exception(error)
+            if len(together) == 1:
+                together[0].fail(error)
+                return
+            # What is wrong with one of them must not be a fault of the others.
+            for one in together:
+                await self._take_in([one])
             return
         received = iter(changes.received)
         for one in together:

@@ -3,6 +3,7 @@
 MissingExtraError       a command needs an extra that is not installed; exit code 1
 IncompleteInputError    an input broke off before its end; exit code 1
 StoreError              the queue's database cannot be used; exit code 1
+ListenError             the service cannot listen where it should; exit code 1
 UnreachableError        the service does not answer; exit code 1
 """
 
@@ -26,6 +27,10 @@ class IncompleteInputError(ReplyrankError):
 
 class StoreError(ReplyrankError):
     """The queue's database cannot be used."""
+
+
+class ListenError(ReplyrankError):
+    """The service cannot listen where it should."""
 
 
 class UnreachableError(ReplyrankError):

@@ -45,6 +45,8 @@ _LOG: Final = structlog.get_logger("replyrank.inbox")
 #: items that one transaction weighs anew
 _MANY: Final = 256
 _POLL: Final = 1_000
+#: items of which a claim takes the first that is free
+_AT_ONCE: Final = 64
 _MINUTE: Final = 60.0
 _DAY_MS: Final = 86_400_000
 #: events after which there is something to score
@@ -188,11 +190,9 @@ class Inbox:
         self, agent: str, wanted: Filter, lease: float, item: int | None = None
     ) -> tuple[Lease, Item] | None:
         """Lease the item to answer next, or one that is named; None if there is none."""
-        now = _now()
-        candidates = [item] if item is not None else self.ranker.next(now, wanted, agent=agent)
-        lease_ms = round(lease * 1_000)
-        while candidates:
-            some, candidates = candidates[:64], candidates[64:]
+        named, lease_ms = [] if item is None else [item], round(lease * 1_000)
+        while candidates := named or self.ranker.next(_now(), wanted, agent=agent):
+            some = candidates[:_AT_ONCE]
             found = await self._run(self._writes, self.store.claim, agent, some, lease_ms)
             if found is not None:
                 self.ranker.hold(found[1].id, found[1].version)
@@ -200,6 +200,8 @@ class Inbox:
                 return found
             # Others took them meanwhile: what this process believes of them is old.
             await self._refresh(frozenset(some))
+            if named:
+                break
         return None
 
     async def renew(
@@ -227,6 +229,7 @@ class Inbox:
         )
         if done is not None:
             self.ranker.update([], _now(), gone=[item])
+            self._shown.forget([item])
             self.hub.wake()
             if done.left_over is not None:
                 await self._refresh({done.left_over})
@@ -271,6 +274,7 @@ class Inbox:
     def _changed(self, standings: Sequence[Standing]) -> None:
         """Items stand otherwise now."""
         self.ranker.update(standings, _now())
+        self._shown.forget(one.id for one in standings)
         self.hub.wake()
 
     async def _forever(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -354,9 +358,11 @@ class Inbox:
 
     async def _read_all_anew(self) -> None:
         """Put right whatever the mirror of the queue may have missed of other processes."""
+        # What comes in while it is read is not in the reading, and stays.
+        before = self.ranker.ids()
         standings = await self._run(self._reads, self.store.standings)
         self.ranker.update(standings, _now())
-        self.ranker.keep_only({one.id for one in standings})
+        self.ranker.drop(before - {one.id for one in standings})
 
     async def _weigh_outdated(self) -> None:
         """Weigh open items anew that were weighed by another policy."""

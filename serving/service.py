@@ -16,12 +16,15 @@ import uvicorn
 from pydantic import ValidationError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from replyrank.data.errors import UsageError
+from replyrank.data.errors import ReplyrankError, UsageError
+from replyrank.models.find import find_artefact
+from replyrank.pipeline.policy_file import load_policy
 from replyrank.serving import logs, tracing
 from replyrank.serving.api.app import create_app
-from replyrank.serving.errors import StoreError
+from replyrank.serving.errors import ListenError, StoreError
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.keys import list_keys
+from replyrank.serving.queue.weighing import Weighing, prior_of
 from replyrank.serving.settings import Settings
 
 _LOG: Final = structlog.get_logger("replyrank.service")
@@ -51,12 +54,24 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
         raise UsageError(message + f"REPLYRANK_{name.upper()}") from error
 
 
+def weighing_of(settings: Settings) -> Weighing:
+    """How a service with these settings weighs items."""
+    policy = load_policy(settings.policy)
+    try:
+        priors = find_artefact(settings.model).config.priors.need
+    except ReplyrankError:
+        # As the service does where no model can be loaded.
+        priors = None
+    return Weighing(policy, prior_of(policy, priors))
+
+
 def run(settings: Settings) -> None:
     """Serve until a signal ends it.
 
     Raises:
         UsageError: if it would listen beyond this machine without any key.
         StoreError: if the database cannot be used.
+        ListenError: if something else listens there.
     """
     logs.set_up()
     _prepare(settings)
@@ -85,7 +100,7 @@ def run(settings: Settings) -> None:
         timeout_keep_alive=75,
     )
     server = _Server(config, app, settings.drain)
-    server.run()
+    server.run(sockets=_listen(settings.host, settings.port))
     if not server.started:
         message = "the service could not start; what is wrong stands above"
         raise StoreError(message)
@@ -192,9 +207,34 @@ def _prepare(settings: Settings) -> None:
         database.close()
     message = (
         f"{settings.host} can be reached from other machines, and no key was made; make one with "
-        "`replyrank keys create --scope ...`, or listen on 127.0.0.1"
+        "`replyrank keys create --name NAME --scope SCOPE`, or listen on 127.0.0.1"
     )
     raise UsageError(message)
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets of every address of a host.
+
+    Raises:
+        ListenError: naming what cannot be listened on, and why.
+    """
+    found = list[socket.socket]()
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        ):
+            one = socket.socket(family, kind, protocol)
+            found.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+    except OSError as error:
+        for one in found:
+            one.close()
+        message = f"cannot listen on {host} port {port} ({error.strerror}); stop what listens "
+        raise ListenError(message + "there, or give another --host or --port") from error
+    return found
 
 
 def _is_loopback(host: str) -> bool:

@@ -75,7 +75,7 @@ def admit(request: Request, scope: Scope) -> Principal:
     principal: Principal = request.scope["state"][PRINCIPAL]
     if not principal.may(scope):
         detail = f"key {principal.id} has no scope {scope}; make one with `replyrank keys create "
-        raise ProblemError(HTTPStatus.FORBIDDEN, detail + f"--scope {scope}`")
+        raise ProblemError(HTTPStatus.FORBIDDEN, detail + f"--name NAME --scope {scope}`")
     return principal
 
 

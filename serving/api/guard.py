@@ -4,6 +4,7 @@ Plain ASGI: a request costs no task and no queue of its own.
 """
 
 import asyncio
+import ipaddress
 import random
 import re
 import time
@@ -18,6 +19,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from replyrank.serving.api.problems import ProblemError
 from replyrank.serving.metrics import Metrics
+from replyrank.serving.queue.inbound import writable
 from replyrank.serving.queue.keys import KeyRing
 from replyrank.serving.settings import Settings
 
@@ -43,6 +45,7 @@ _PIECES: Final = 4_096
 # Linear, also where a string never ends.
 _STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS: Final = re.compile(rb"[^\[\]{}]+")
+_PORT: Final = re.compile(r":\d+\Z")
 #: seconds in which a body must have come
 _PATIENCE: Final = 30.0
 _HEADERS: Final = (
@@ -103,13 +106,34 @@ class Guard:
             detail = "no valid API key; send Authorization: Bearer KEY with one that "
             detail += "`replyrank keys create` made"
             raise ProblemError(HTTPStatus.UNAUTHORIZED, detail)
-        if principal.id is not None and not self._limiter.hit(self._rate, principal.id):
+        if principal.id is None:
+            self._check_is_meant(header)
+        elif not self._limiter.hit(self._rate, principal.id):
             detail = (
                 f"key {principal.id} asked more than {self._settings.requests_per_second} times "
                 "within a second; ask less often, or in batches"
             )
             raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, detail, retry_after=1)
         return principal
+
+    def _check_is_meant(self, header: Callable[[bytes], str | None]) -> None:
+        """As long as there is no key, let no page of a browser in by a back door.
+
+        A page from elsewhere may send requests to this machine (they name their origin), and a name
+        that leads here may be anybody's.
+
+        Raises:
+            ProblemError: if a request comes from such a page, or asks for such a name.
+        """
+        host, origin = header(b"host") or "", header(b"origin")
+        if not is_loopback_name(host.rpartition(":")[0] if _PORT.search(host) else host):
+            detail = f"asked for as {writable(host)!r}, which is no name of this machine alone; "
+        elif origin is not None and origin.partition("://")[2] != host:
+            detail = f"asked by a page of {writable(origin)!r}; "
+        else:
+            return
+        detail += "make a key with `replyrank keys create --name NAME --scope SCOPE`, and send it"
+        raise ProblemError(HTTPStatus.FORBIDDEN, detail)
 
     async def _body(self, header: Callable[[bytes], str | None], receive: Receive) -> bytes:
         """The whole body, within its limits.
@@ -125,27 +149,12 @@ class Guard:
         declared = header(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > most:
             raise _too_large(int(declared), most)
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    message = await receive()
-            except TimeoutError:
-                detail = f"the body did not come within {_PATIENCE:g} s; send it at once"
-                raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from None
-            if message["type"] == "http.disconnect":
-                raise ProblemError(HTTPStatus.BAD_REQUEST, "the body broke off; send it whole")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > most:
-                raise _too_large(size, most)
-            if len(parts) > _PIECES:
-                detail = f"the body came in more than {_PIECES} pieces; send larger ones"
-                raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
-            if not message.get("more_body", False):
-                break
-        body = b"".join(parts)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                body = await _whole(receive, most)
+        except TimeoutError:
+            detail = f"the body did not come within {_PATIENCE:g} s; send it at once"
+            raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from None
         if _is_deep(body):
             detail = f"the body is nested more than {_DEPTH} deep; send what the API describes"
             raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
@@ -195,6 +204,29 @@ class _Request:
             )  # fmt: skip
 
 
+async def _whole(receive: Receive, most: int) -> bytes:
+    """A body of at most so many bytes.
+
+    Raises:
+        ProblemError: if it is larger, in too many pieces, or broken off.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "the body broke off; send it whole")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise _too_large(size, most)
+        if len(parts) > _PIECES:
+            detail = f"the body came in more than {_PIECES} pieces; send larger ones"
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
 def _replay(body: bytes, receive: Receive) -> Receive:
     """A ``receive`` that gives the body that was read, and then what follows."""
     is_given = False
@@ -222,6 +254,16 @@ def _is_deep(body: bytes) -> bool:
         elif byte in b"]}":
             depth -= 1
     return False
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host of a request is this machine, by a name that nobody else can have."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _too_large(size: int, most: int) -> ProblemError:

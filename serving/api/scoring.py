@@ -77,7 +77,7 @@ def _seconds(request: Request, inbox: Inbox) -> float:
 def _refused(refusal: Refusal, inbox: Inbox, seconds: float) -> ProblemError:
     gate = inbox.gate
     if refusal is Refusal.FULL:
-        detail = f"{gate.wait:.2f} s of scoring are inside, and {gate.max_wait:g} s is the most; "
+        detail = f"{gate.wait:.2f} s of scoring are inside, and {gate.bound:g} s is the most now; "
     else:
         detail = f"{gate.wait:.2f} s of scoring come before this one, it may wait {seconds:g}; "
     return _unavailable(f"{detail}come again after Retry-After", gate.retry_after)

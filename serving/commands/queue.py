@@ -45,22 +45,22 @@ def forget(
     channel: Annotated[str | None, typer.Option(help="On this channel alone.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
     database: DatabaseUrl = None,
+    policy: options.PolicyFile = None,
 ) -> None:
     """Remove every message of an author, with its scores, events and corrections, for good.
 
     The ids of the messages stay as tombstones, so that a platform that sends one again does not
-    bring it back, and the next export tells training to drop the texts.
+    bring it back, and the next export tells training to drop the texts. Items that others wrote to
+    as well are weighed by the policy of the service: --policy, else REPLYRANK_POLICY.
     """
     with open_database("queue", database) as opened:
-        from replyrank.pipeline.policy_file import load_policy  # noqa: PLC0415
         from replyrank.serving.queue.people import forget as remove  # noqa: PLC0415
-        from replyrank.serving.queue.weighing import Weighing, prior_of  # noqa: PLC0415
+        from replyrank.serving.service import load_settings, weighing_of  # noqa: PLC0415
 
         if not yes and not typer.confirm(f"Remove everything of {author!r}?", err=True):
             message = "nothing was removed; answer y, or give --yes"
             raise UsageError(message)
-        policy = load_policy()
-        weighing = Weighing(policy, prior_of(policy, None))
+        weighing = weighing_of(load_settings({"policy": policy}))
         gone = remove(opened, author, weighing, brand=brand, channel=channel)
     typer.echo(
         f"{gone.messages:,} messages removed, {gone.items:,} items with them, "

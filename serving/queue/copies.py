@@ -6,7 +6,7 @@ two of seven in ten with 0.8; what shares none is no copy for us.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -24,6 +24,8 @@ _PRIME: Final = np.uint64((1 << 31) - 1)
 #: by which the letters of a shingle are multiplied, so that their order counts
 _POWERS: Final = tuple(31**power for power in range(SHINGLE))
 _DIGITS: Final = 32
+#: letters whose hashes are computed together: 100 bytes of memory each
+_AT_ONCE: Final = 50_000
 
 IntArray = npt.NDArray[np.uint64]
 
@@ -38,10 +40,23 @@ def copy_keys(texts: Sequence[str], whose: Sequence[object]) -> list[tuple[str, 
     letters = [normalise(text) for text in texts]
     long = [row for row, text in enumerate(letters) if len(text) >= _LEAST_LETTERS]
     keys: list[tuple[str, ...]] = [()] * len(texts)
-    if long:
-        for row, least in zip(long, _min_hashes([letters[row] for row in long]), strict=True):
+    for part in _parts(long, [len(letters[row]) for row in long]):
+        for row, least in zip(part, _min_hashes([letters[row] for row in part]), strict=True):
             keys[row] = _bands(least.tobytes(), whose[row])
     return keys
+
+
+def _parts(rows: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Rows whose texts are worked on together, so that memory does not grow with how many come."""
+    part, letters = list[int](), 0
+    for row, size in zip(rows, sizes, strict=True):
+        if part and letters + size > _AT_ONCE:
+            yield part
+            part, letters = [], 0
+        part.append(row)
+        letters += size
+    if part:
+        yield part
 
 
 def short_hash(raw: bytes) -> str:

@@ -42,6 +42,8 @@ _SQLITE_CLOCK: Final = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS
 _POSTGRES_CLOCK: Final = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 #: milliseconds that a writer waits for others: SQLite keeps no line, and a command may be unlucky
 _BUSY: Final = 30_000
+#: seconds in which those who read must have ended once
+_PATIENCE: Final = 20.0
 _IN_MEMORY: Final = frozenset({"sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:"})
 _MIGRATION_LOCK: Final = 20_261_127
 _LEADER_LOCK: Final = 20_261_128
@@ -117,10 +119,19 @@ class Database:
         return table.c.xid < oldest
 
     def scrub(self) -> None:
-        """Leave no copy of what was removed in the write-ahead log of SQLite."""
-        if self.is_sqlite:
-            with closing(sqlite3.connect(self.engine.url.database or "")) as connection:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Leave no copy of what was removed in the write-ahead log of SQLite.
+
+        Raises:
+            StoreError: if others read the file all the time; what was removed stays removed.
+        """
+        if not self.is_sqlite:
+            return
+        file = self.engine.url.database or ""
+        with closing(sqlite3.connect(file, timeout=_PATIENCE)) as connection:
+            is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            message = f"it was removed, but {file}-wal may still hold copies: others read the "
+            raise StoreError(message + "database just now; give the same command again")
 
     def now(self, connection: Connection) -> int:
         """The time by the database's clock, in milliseconds."""

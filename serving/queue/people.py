@@ -146,6 +146,9 @@ def forget(
         weighing: of items that others wrote to as well.
         brand: of this brand alone.
         channel: on this channel alone.
+
+    Raises:
+        StoreError: if all was removed, but a file may still hold copies.
     """
 
     def of(table: Table) -> ColumnElement[bool]:
@@ -157,7 +160,7 @@ def forget(
     with database.write() as connection:
         brands = connection.execute(select(message.c.brand).where(of(message)).distinct())
         # Nothing of his can come in meanwhile, and no item can grow.
-        database.lock_brands(connection, brands.scalars())
+        database.lock_brands(connection, brands.scalars().all())
         now = database.now(connection)
         items = select(message.c.item).where(of(message)).distinct()
         held = hold_items(connection, connection.execute(items).scalars())

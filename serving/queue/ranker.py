@@ -101,10 +101,15 @@ class Ranker(Mirror):
             if slot is not None and self._version[slot] < version:
                 self._leased[slot], self._version[slot] = True, version
 
-    def keep_only(self, ids: Iterable[int]) -> None:
-        """Drop all items but these: what a reading of all open ones has."""
+    def ids(self) -> set[int]:
+        """The open items."""
         with self._lock:
-            for number in set(self._slots) - set(ids):
+            return set(self._slots)
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Drop items that a reading of all open ones does not have."""
+        with self._lock:
+            for number in numbers:
                 self._drop(number, 0)
 
     def tick(self, now: datetime) -> None:

@@ -153,7 +153,7 @@ class Engine:
         self._bulk_turn = True
         jobs: list[Job] = []
         texts = 0
-        while small and texts < CHUNK:
+        while small and (not jobs or texts + len(small[0].texts) <= CHUNK):
             job = small.popleft()
             if not self._is_dead(job):
                 jobs.append(job)

@@ -56,7 +56,7 @@ class Gate:
     #: tokens and seconds that this is made of, the latest counting most
     _tokens: float = field(default=_FIRST_RATE / 10)
     _seconds: float = field(default=0.1)
-    #: when the latest batch ended, and when nothing was inside the last time
+    #: when the latest batch ended, and when no small request was inside the last time
     _ended: float = field(default=-math.inf)
     _empty: float = field(default=-math.inf)
 
@@ -94,11 +94,11 @@ class Gate:
                 return Refusal.DEADLINE
             if needed > self.bound and not is_large:
                 return Refusal.FULL
-        if not self.inside:
-            self._empty = self.clock()
         if is_large:
             self.large += tokens
         else:
+            if not self.small:
+                self._empty = self.clock()
             self.small += tokens
         return None
 

@@ -200,6 +200,21 @@ def test_it_does_not_listen_beyond_this_machine_without_a_key(tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
+def test_a_port_that_is_in_use_is_told_in_words(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "replyrank.serving", "serve", "--model", "fallback"]
+        done = subprocess.run(  # noqa: S603
+            [*command, "--port", port],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert f"cannot listen on 127.0.0.1 port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("database", ["sqlite:////nowhere/at/all.db", "sqlite://", "nonsense"])
 def test_a_database_that_cannot_be_used_is_told_in_words(tmp_path: Path, database: str) -> None:
     command = [sys.executable, "-m", "replyrank.serving", "serve", "--database", database]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -58,6 +58,49 @@ def test_a_body_in_too_many_pieces_or_too_large_as_it_comes_is_refused(
     assert client.post("/v1/score", content=tiny).status_code in (400, 413)
     large = (b" " * 65_536 for _ in range(40))
     assert client.post("/v1/score", content=large).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:8080"}, 200),
+        ({"Host": "[::1]:8080", "Origin": "http://[::1]:8080"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "localhost.evil.example:8080"}, 403),
+        ({"Host": ""}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Host": "localhost:8080", "Origin": "http://localhost:3000"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_without_keys_no_page_of_a_browser_gets_in(
+    client: httpx.Client, headers: dict[str, str], status: int
+) -> None:
+    answer = client.post("/v1/score", json={"texts": ["x"]}, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert client.get("/livez", headers=headers).status_code == 200
+
+
+def test_with_keys_a_service_may_have_any_name(fresh: Service) -> None:
+    key = make_key(fresh.inbox.database, "desk", frozenset({Scope.SCORE}), None)
+    wait_for_keys(fresh)
+    with fresh.client(key) as client:
+        headers = {"Host": "queue.example", "Origin": "https://desk.example"}
+        answer = client.post("/v1/score", json={"texts": ["x"]}, headers=headers)
+        assert answer.status_code == 200
+
+
+def test_a_body_that_trickles_is_cut_off(fresh: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("replyrank.serving.api.guard._PATIENCE", 0.5)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(8):
+            time.sleep(0.2)
+            yield b" "
+
+    with fresh.client() as client:
+        assert client.post("/v1/score", content=pieces()).status_code == 408
 
 
 def test_a_compressed_body_is_refused(client: httpx.Client) -> None:

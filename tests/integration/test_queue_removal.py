@@ -1,11 +1,28 @@
 """What is removed, by age or since a person asked for it; on both kinds of database."""
 
+from pathlib import Path
+
+import pytest
+
 from replyrank.data.vocabulary import Intent, UrgencyLevel
+from replyrank.serving.errors import StoreError
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.items import Receipt
 from replyrank.serving.queue.people import Labelling, correct, corrections, forget
 from replyrank.serving.queue.schema import EventKind, State
-from tests.queues import held, inbound, item_of, rows, store, taken, taken_as, weighing
+from tests.queues import (
+    held,
+    inbound,
+    item_of,
+    opened,
+    private,
+    rows,
+    sqlite_in,
+    store,
+    taken,
+    taken_as,
+    weighing,
+)
 
 
 def test_old_items_are_removed_with_all_that_is_known_of_them(database: Database) -> None:
@@ -35,6 +52,33 @@ def test_a_number_that_was_removed_is_never_given_again(database: Database) -> N
     ((later, record),) = corrections(database, seq, 9)
     assert later > seq
     assert '"kind": "deletion"' in record
+
+
+def test_no_copy_of_what_was_forgotten_stays_in_a_file(tmp_path: Path) -> None:
+    with opened(sqlite_in(tmp_path)) as database:
+        queue = store(database)
+        queue.ingest([private("1", "my secret is 4711", author="bo")])
+        wal = tmp_path / "queue.db-wal"
+        assert b"4711" in wal.read_bytes()
+        forget(database, "bo", weighing())
+        for file in tmp_path.iterdir():
+            assert b"4711" not in file.read_bytes(), file.name
+
+
+def test_who_reads_on_keeps_copies_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replyrank.serving.queue.database._PATIENCE", 0.1)
+    with opened(sqlite_in(tmp_path)) as database:
+        queue = store(database)
+        queue.ingest([private("1", "my secret is 4711", author="bo")])
+        with database.read() as connection:
+            connection.exec_driver_sql("SELECT * FROM message").all()
+            with pytest.raises(StoreError, match="give the same command again"):
+                forget(database, "bo", weighing())
+        assert queue.unscored(0, 9) == []
+        forget(database, "bo", weighing())
+        assert not (tmp_path / "queue.db-wal").read_bytes()
 
 
 def test_labels_of_a_message_that_is_gone_by_age_are_forgotten_too(database: Database) -> None:

@@ -230,5 +230,10 @@ def test_a_reading_that_comes_late_does_not_undo_a_later_one() -> None:
 
 def test_what_a_reading_of_all_does_not_have_goes() -> None:
     ranker, _ = filled(5)
-    ranker.keep_only([1, 3])
+    gone = ranker.ids() - {1, 3}
+    # Comes in while the reading is on its way.
+    ranker.update([standing(9, PRIOR)], NOW)
+    ranker.drop(gone)
+    assert len(ranker) == 3
+    ranker.drop([9])
     assert sorted(place.item for place in ranker.top(9, NOW)[0]) == [1, 3]

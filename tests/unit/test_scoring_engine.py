@@ -182,6 +182,23 @@ def test_a_lone_request_does_not_wait_and_those_that_do_are_scored_together() ->
     asyncio.run(go())
 
 
+def test_a_batch_is_never_larger_than_a_chunk() -> None:
+    async def go() -> None:
+        scorer, batches = SlowScorer(), list[Batch]()
+        engine = await running(models(scorer), batches)
+        scorer.go.clear()
+        first = engine.submit(["a"], Lane.INTERACTIVE)
+        await asyncio.to_thread(scorer.begun.wait, 10)
+        sizes = (CHUNK - 1, CHUNK, 1)
+        others = [engine.submit(["b"] * size, Lane.INTERACTIVE) for size in sizes]
+        scorer.go.set()
+        await asyncio.gather(first, *others)
+        engine.stop()
+        assert [batch.texts for batch in batches] == [1, CHUNK - 1, CHUNK, 1]
+
+    asyncio.run(go())
+
+
 def test_a_large_request_lets_small_ones_pass_between_its_chunks() -> None:
     async def go() -> None:
         scorer = SlowScorer()
