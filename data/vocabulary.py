@@ -100,3 +100,7 @@ SCORE_COLUMNS: Final = (
     "review",
     "model",
 )
+#: those of them that hold words, not numbers
+TEXT_SCORE_COLUMNS: Final = frozenset(
+    {"intent", "urgency_level", "sentiment_label", "language", "review", "model"}
+)

@@ -5,7 +5,13 @@ from typing import Final
 import numpy as np
 
 from replyrank.data.readers import Added
-from replyrank.data.vocabulary import INTENTS, SCORE_COLUMNS, SENTIMENT_LABELS, URGENCY_LEVELS
+from replyrank.data.vocabulary import (
+    INTENTS,
+    SCORE_COLUMNS,
+    SENTIMENT_LABELS,
+    TEXT_SCORE_COLUMNS,
+    URGENCY_LEVELS,
+)
 from replyrank.models.scores import ScoreBatch
 
 #: A millionth is finer than any calibration, and keeps files short.
@@ -14,11 +20,8 @@ _DECIMALS: Final = 6
 _INTENT_WORDS: Final = tuple(intent.value for intent in INTENTS)
 _LEVEL_WORDS: Final = tuple(level.label for level in URGENCY_LEVELS)
 _SENTIMENT_WORDS: Final = tuple(label.value for label in SENTIMENT_LABELS)
-_IN_WORDS: Final = frozenset(
-    {"intent", "urgency_level", "sentiment_label", "language", "review", "model"}
-)
 #: columns that hold numbers, in their order
-_NUMBERS: Final = tuple(name for name in SCORE_COLUMNS if name not in _IN_WORDS)
+_NUMBERS: Final = tuple(name for name in SCORE_COLUMNS if name not in TEXT_SCORE_COLUMNS)
 
 
 def score_columns(batch: ScoreBatch) -> Added:

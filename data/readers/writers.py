@@ -28,7 +28,7 @@ from replyrank.data.readers.formats import (
 )
 from replyrank.data.readers.rows import Notice, Row, Source, Window
 from replyrank.data.readers.targets import Sink, Target
-from replyrank.data.vocabulary import SCORE_COLUMNS
+from replyrank.data.vocabulary import SCORE_COLUMNS, TEXT_SCORE_COLUMNS
 
 #: Columns of values, one for each row of a window.
 Added = Mapping[str, Sequence[object]]
@@ -36,14 +36,12 @@ Added = Mapping[str, Sequence[object]]
 _GROUP_ROWS: Final = 1 << 16
 _GROUP_BYTES: Final = 64 << 20
 
-_TEXT_SCORES: Final = frozenset(
-    {"intent", "urgency_level", "sentiment_label", "language", "review", "model"}
-)
-
 
 def score_types() -> dict[str, Any]:
     """The score columns with their ``pyarrow.DataType``."""
-    return {name: pa.string() if name in _TEXT_SCORES else pa.float64() for name in SCORE_COLUMNS}
+    return {
+        name: pa.string() if name in TEXT_SCORE_COLUMNS else pa.float64() for name in SCORE_COLUMNS
+    }
 
 
 @dataclass(frozen=True, slots=True)

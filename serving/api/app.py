@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from replyrank.serving.api import docs, learning, queue, scoring, watching
+from replyrank.serving.api import docs, inference, learning, queue, scoring, watching
 from replyrank.serving.api.context import ClientGoneError
 from replyrank.serving.api.guard import App, Guard
 from replyrank.serving.api.problems import ProblemError
@@ -68,7 +68,13 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     app.state.inbox = inbox
     app.state.keys = keys
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    for router in (scoring.router, queue.router, learning.router, watching.router):
+    for router in (
+        scoring.router,
+        inference.router,
+        queue.router,
+        learning.router,
+        watching.router,
+    ):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)

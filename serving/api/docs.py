@@ -4,11 +4,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from replyrank.data.vocabulary import SCORE_COLUMNS
-
-_WORDS: Final = frozenset(
-    {"intent", "urgency_level", "sentiment_label", "language", "review", "model"}
-)
+from replyrank.data.vocabulary import SCORE_COLUMNS, TEXT_SCORE_COLUMNS
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -26,7 +22,10 @@ def _or_null(kind: str) -> dict[str, Any]:
 
 
 _SCORES: Final = _object(
-    {name: _or_null("string") if name in _WORDS else {"type": "number"} for name in SCORE_COLUMNS}
+    {
+        name: _or_null("string") if name in TEXT_SCORE_COLUMNS else {"type": "number"}
+        for name in SCORE_COLUMNS
+    }
 )
 _BRIEF: Final = _object(
     {name: _SCORES["properties"][name] for name in SCORE_COLUMNS if not name.startswith("p_")}
@@ -163,6 +162,40 @@ TIMEOUT: Final = {
 SCORE: Final = _ok(
     _object({"model": {"type": "string"}, "scores": _array(_SCORES)}), "scores in order"
 )
+_TENSOR: Final = _object(
+    {
+        "name": {"type": "string"},
+        "datatype": {"enum": ["BYTES", "FP64"]},
+        "shape": _array({"type": "integer"}),
+    }
+)
+V2_MODEL: Final = _ok(
+    _object(
+        {
+            "name": {"type": "string"},
+            "versions": _array({"type": "string"}),
+            "platform": {"type": "string"},
+            "inputs": _array(_TENSOR),
+            "outputs": _array(_TENSOR),
+        }
+    ),
+    "what it takes and gives", 404,
+)  # fmt: skip
+V2_READY: Final = _ok(
+    _object({"name": {"type": "string"}, "ready": {"type": "boolean"}}), "it answers", 404
+)
+V2_INFER: Final = _ok(
+    _object(
+        {
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "outputs": _array(
+                _object(_TENSOR["properties"] | {"data": {"type": "array", "items": {}}})
+            ),
+        }
+    ),
+    "an output for each column, texts in order", 404,
+)  # fmt: skip
 INGEST: Final = _ok(_RECEIVED, "it is there already", 404) | {
     201: {
         "description": "it is on the disk",

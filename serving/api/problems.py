@@ -63,6 +63,11 @@ def lease_lost(item: int, generation: int) -> ProblemError:
     )
 
 
+def unavailable(detail: str, retry_after: int) -> ProblemError:
+    """503: it may be asked again after so many seconds."""
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=retry_after)
+
+
 def not_found(what: str) -> ProblemError:
     """404."""
     return ProblemError(HTTPStatus.NOT_FOUND, what)

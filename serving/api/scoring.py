@@ -1,14 +1,14 @@
 """Scores of texts that are not kept."""
 
 import math
-from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from replyrank.models.scores import ScoreBatch
 from replyrank.serving.api import docs
 from replyrank.serving.api.context import admit, answer, inbox_of, read, while_connected
-from replyrank.serving.api.problems import ProblemError, bad_request
+from replyrank.serving.api.problems import ProblemError, bad_request, unavailable
 from replyrank.serving.api.schemas import ScoreRequest
 from replyrank.serving.api.views import score_rows
 from replyrank.serving.inbox import Inbox
@@ -24,27 +24,37 @@ _TIMEOUT = "x-request-timeout-ms"
 @router.post("/score", responses=docs.SCORE, openapi_extra=docs.body(ScoreRequest) | docs.TIMEOUT)
 async def score(request: Request) -> Response:
     """Intent, urgency and sentiment of each text, with the names of the flat files' columns."""
-    inbox = inbox_of(request)
     admit(request, Scope.SCORE)
     body = await read(request, ScoreRequest)
-    _check_texts(body.texts, inbox)
+    scores = await scored(request, body.texts)
+    return answer({"model": scores.model, "scores": score_rows(scores)})
+
+
+async def scored(request: Request, texts: list[str]) -> ScoreBatch:
+    """The scores of texts that are not kept, if the gate lets them in.
+
+    Raises:
+        ProblemError: if they are too many or too long, or cannot be answered in time.
+        ClientGoneError: if nobody waits any more.
+    """
+    inbox = inbox_of(request)
+    _check_texts(texts, inbox)
     seconds = _seconds(request, inbox)
-    tokens, is_large = inbox.gate.tokens(body.texts), len(body.texts) > CHUNK
+    tokens, is_large = inbox.gate.tokens(texts), len(texts) > CHUNK
     refusal = inbox.gate.enter(tokens, seconds, is_large=is_large)
     if refusal is not None:
         inbox.metrics.rejected.labels(refusal.value).inc()
         raise _refused(refusal, inbox, seconds)
     try:
-        scores = await while_connected(request, inbox.score(body.texts, seconds))
+        return await while_connected(request, inbox.score(texts, seconds))
     except ExpiredError:
         inbox.metrics.rejected.labels("expired").inc()
         raise _refused(Refusal.DEADLINE, inbox, seconds) from None
     except NoModelError:
         detail = f"no model is loaded ({inbox.models.problem}); name one with --model"
-        raise _unavailable(detail, 10) from None
+        raise unavailable(detail, 10) from None
     finally:
         inbox.gate.leave(tokens, is_large=is_large)
-    return answer({"model": scores.model, "scores": score_rows(scores)})
 
 
 def _check_texts(texts: list[str], inbox: Inbox) -> None:
@@ -80,8 +90,4 @@ def _refused(refusal: Refusal, inbox: Inbox, seconds: float) -> ProblemError:
         detail = f"{gate.wait:.2f} s of scoring are inside, and {gate.bound:g} s is the most now; "
     else:
         detail = f"{gate.wait:.2f} s of scoring come before this one, it may wait {seconds:g}; "
-    return _unavailable(f"{detail}come again after Retry-After", gate.retry_after)
-
-
-def _unavailable(detail: str, retry_after: int) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=retry_after)
+    return unavailable(f"{detail}come again after Retry-After", gate.retry_after)
