@@ -39,8 +39,10 @@ _SHOWN: Final = (
     ("default", "`default`"),
     ("fast", "`fast`"),
     ("plain", "plain fine-tune"),
-    ("TF-IDF + LR", "TF-IDF + LR"),
+    ("TF-IDF + LR (calibrated)", "TF-IDF + LR (calibrated)"),
 )
+#: name in the report of the test posts, where its probabilities are as they were fitted; title
+_APART: Final = {"TF-IDF + LR": "TF-IDF + LR (uncalibrated)"}
 #: models whose speed is told
 _MODELS: Final = (DEFAULT, FAST)
 #: the trace and the scenario that the README shows
@@ -67,7 +69,8 @@ def quality_table() -> str:
         (label, *(f"{model[part][key]['figures'][figure]['value']:.3f}" for model in models))
         for label, part, key, figure in _QUALITY
     ]
-    return table((f"{report['data']['rows']} test posts", *(m["name"] for m in models)), rows)
+    names = [_APART.get(model["name"], model["name"]) for model in models]
+    return table((f"{report['data']['rows']} test posts", *names), rows)
 
 
 def unseen_table() -> str:

@@ -5,21 +5,21 @@ fold, and takes the figures of the fold posts (no company on both sides; posts w
 are never scored) and of the test posts. The teachers of the first seed's student, each a model of
 another seed, are measured by themselves as well; those of ``default`` and ``fast`` are the same.
 What is not run (``--recipes``) keeps its place in the report. All seeds read the same rows. All
-figures are of models in fp32: what quantisation costs is measured where a model is exported. Texts
-of the config ``plain`` are given as they were written, since cleaning is part of the recipe. TF-IDF
-with logistic regression stands beside, on the same posts as ``plain``. Everything is kept in the
-work folder: an interrupted run goes on, and a finished seed is not trained again.
+figures are of models in fp32, unless the report says otherwise: what quantisation costs is measured
+where a model is exported. Texts of the config ``plain`` are given as they were written, since
+cleaning is part of the recipe. TF-IDF with logistic regression stands beside, on the same posts as
+``plain`` and calibrated as all others are. Everything is kept in the work folder: an interrupted
+run goes on, and a finished seed is not trained again.
 """
 
 import argparse
 import hashlib
-import json
 import logging
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -38,13 +38,13 @@ from replyrank.training.oof import Logits, OutOfFold, fold_figures
 from replyrank.training.predictions import Predictions
 from replyrank.training.rows import TrainingRows
 from replyrank.training.train import TrainingRun
-from tests.benchmarks.reporting import REPORTS, write
+from tests.benchmarks.reporting import REPORTS, read, write
 
 _COMMAND: Final = "python -m tests.benchmarks.recipes"
 _CONFIGS: Final = Path("training/configs")
 _RECIPES: Final = ("plain", "default", "fast")
 #: what else there is to measure, and the order of the report
-_TFIDF: Final = "TF-IDF + LR"
+_TFIDF: Final = "TF-IDF + LR (calibrated)"
 #: the recipe whose texts are not cleaned
 _PLAIN: Final = "plain"
 #: what the models that teach are called
@@ -54,8 +54,9 @@ _MEAN: Final = "mean of teachers"
 
 _REPORT: Final = "recipes"
 _HOW: Final = (
-    "± is the standard deviation over seeds; without it one seed was run. What was not run in the "
-    "last call stands as it was measured before."
+    "Figures are of models in fp32, but for what is told below; what int8 costs is measured at "
+    "each export and stands in the model's card. ± is the standard deviation over seeds; without "
+    "it one seed was run. What was not run in the last call stands as it was measured before."
 )
 
 Figures = dict[str, float]
@@ -195,13 +196,19 @@ def _measured(recipe: str, seed: int, dataset: Path, work: Path) -> Results:
     return results
 
 
-def _kept() -> Results:
-    """What stands in the report."""
-    path = REPORTS / f"{_REPORT}.json"
-    if not path.exists():
-        return {}
-    results: Results = json.loads(path.read_text(encoding="utf-8"))["results"]
-    return results
+def _kept(recipes: Collection[str]) -> tuple[Results, dict[str, str]]:
+    """What stands in the report, and what is told of the recipes that are not run now."""
+    if not (REPORTS / f"{_REPORT}.json").exists():
+        return {}, {}
+    report = read(_REPORT)
+    results: Results = report["results"]
+    notes: dict[str, str] = report.get("notes", {})
+    return results, {name: note for name, note in notes.items() if name not in recipes}
+
+
+def body(facts: Mapping[str, Any]) -> str:
+    """All tables, and what they are of."""
+    return " ".join([f"{_tables(facts['results'])}\n\n{_HOW}", *facts["notes"].values()])
 
 
 def main() -> None:
@@ -215,7 +222,7 @@ def main() -> None:
     dataset = dataset_for(
         _config("default", 1), None, arguments.work / "dataset", report=logging.info
     )
-    results = _kept()
+    results, notes = _kept(arguments.recipes)
     if _TFIDF in arguments.recipes or _TFIDF not in results:
         # On the same posts as the plain fine-tune: no corpora beside them, no added ones.
         results[_TFIDF] = [measure_tfidf(_config(_PLAIN, 1), dataset)]
@@ -233,9 +240,9 @@ def main() -> None:
         "posts": len(measured),
         "companies": len(set(material.companies[measured].tolist())),
         "results": shown,
+        "notes": notes,
     }
-    command = f"{_COMMAND} --seeds {arguments.seeds}"
-    write(_REPORT, facts, f"{_tables(shown)}\n\n{_HOW}", command)
+    write(_REPORT, facts, body(facts), f"{_COMMAND} --seeds {arguments.seeds}")
 
 
 if __name__ == "__main__":

@@ -43,11 +43,25 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 def write(name: str, facts: Mapping[str, Any], body: str, command: str) -> None:
     """Write ``reports/<name>.json`` and ``.md``; the command that makes them stands in both."""
-    about = machine()
     REPORTS.mkdir(exist_ok=True)
-    whole = {"command": command, "machine": about, **facts}
+    whole = {"command": command, "machine": machine(), **facts}
     text = json.dumps(whole, indent=2, ensure_ascii=False)
     (REPORTS / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
-    lines = "\n".join(f"- {key}: {value}" for key, value in about.items())
-    page = f"# {name}\n\nMade by `{command}`.\n\n{lines}\n\n{body}\n"
-    (REPORTS / f"{name}.md").write_text(page, encoding="utf-8")
+    (REPORTS / f"{name}.md").write_text(page(name, whole, body), encoding="utf-8")
+
+
+def page(name: str, whole: Mapping[str, Any], body: str) -> str:
+    """The report in Markdown: what made it, where, and its body.
+
+    Args:
+        name: of the report.
+        whole: what its JSON holds.
+        body: what stands below.
+    """
+    lines = "\n".join(f"- {key}: {value}" for key, value in whole["machine"].items())
+    return f"# {name}\n\nMade by `{whole['command']}`.\n\n{lines}\n\n{body}\n"
+
+
+def read(name: str) -> Any:
+    """What the JSON of a committed report holds."""
+    return json.loads((REPORTS / f"{name}.json").read_text(encoding="utf-8"))
