@@ -68,14 +68,8 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     app.state.inbox = inbox
     app.state.keys = keys
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    for router in (
-        scoring.router,
-        inference.router,
-        queue.router,
-        learning.router,
-        watching.router,
-    ):
-        app.include_router(router)
+    for routes in (scoring, inference, queue, learning, watching):
+        app.include_router(routes.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -86,8 +86,9 @@ def _min_hashes(letters: Sequence[str]) -> IntArray:
         shingles += wide[place : place + count] * np.uint64(power)
     factors, offsets = _permutations()
     hashes = ((shingles % _PRIME)[:, None] * factors + offsets) % _PRIME
-    ends = np.cumsum([len(text) for text in letters])
-    starts = ends - [len(text) for text in letters]
+    sizes = np.array([len(text) for text in letters], dtype=np.int64)
+    ends: npt.NDArray[np.int64] = np.cumsum(sizes)
+    starts = ends - sizes
     # Segments in turn: the shingles of a text, then those across its end.
     cuts = np.stack([starts, ends - SHINGLE + 1], axis=1).ravel()[:-1]
     least: IntArray = np.minimum.reduceat(hashes, cuts, axis=0)[::2]
