@@ -67,7 +67,7 @@ async def statistics(request: Request) -> Response:
         counts = await inbox.read(inbox.store.counts)
     else:
         counts = await inbox.read(inbox.store.states, team)
-    backlog = await inbox.read(inbox.store.backlog)
+    backlog = await inbox.read(inbox.store.backlog, team)
     waiting = await inbox.read(inbox.ranker.waiting, inbox.now(), team)
     best = inbox.models.best()
     return answer(

@@ -137,14 +137,17 @@ class Readings:
         error = tallies.get(CREATED, 0) - tallies.get(REMOVED, 0) - there
         return {**states, "conservation_error": error}
 
-    def backlog(self) -> dict[str, int]:
-        """Messages that wait for a model: never scored, or by a lesser one alone."""
+    def backlog(self, team: str | None = None) -> dict[str, int]:
+        """Messages, of all or of a team, that wait for a model: never scored, or by a lesser one."""
         with self.database.read() as connection:
-            rows = connection.execute(
+            query = (
                 select(message.c.need.is_(None).label("new"), func.count())
                 .where(message.c.provisional)
                 .group_by(message.c.need.is_(None))
             )
+            if team is not None:
+                query = query.join(item, item.c.id == message.c.item).where(item.c.team == team)
+            rows = connection.execute(query)
             found = {bool(row[0]): row[1] for row in rows}
         return {"unscored": found.get(True, 0), "provisional": found.get(False, 0)}
 

@@ -4,6 +4,7 @@ from replyrank.data.vocabulary import Intent, UrgencyLevel
 from replyrank.pipeline.classes import POLICY_CLASSES, PolicyClass
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.serving.queue.database import Database
+from replyrank.serving.queue.items import Receipt
 from replyrank.serving.queue.store import Store
 from replyrank.serving.queue.weighing import Weighing, prior_of
 from tests.queues import inbound, item_of, posterior_of, said, store, taken, taken_as, weighing
@@ -73,3 +74,30 @@ def test_another_policy_changes_targets_and_ends(database: Database) -> None:
     assert queue.outdated(0, 9) == []
     (standing,) = queue.standings([number])
     assert standing.target == 7.0
+
+
+def test_a_team_sees_its_own_backlog(database: Database) -> None:
+    queue = store(database)
+    north = queue.ingest([inbound("1", author="bo"), inbound("2", author="al")], "north")
+    queue.ingest([inbound("3", author="cy")], "south")
+    queue.write_said([said(north.unscored[0], provisional=True)], weighing())
+    assert queue.backlog() == {"unscored": 2, "provisional": 1}
+    assert queue.backlog("north") == {"unscored": 1, "provisional": 1}
+    assert queue.backlog("south") == {"unscored": 1, "provisional": 0}
+    assert queue.backlog("west") == {"unscored": 0, "provisional": 0}
+
+
+def test_texts_of_all_kinds_come_back_as_they_were(database: Database) -> None:
+    queue = store(database)
+    words = [
+        "NULL",
+        "a 'quoted' \"one\", {braces} and \\ backslashes",
+        "\u00e9\u4e2d\U0001f600",
+        "",
+    ]
+    given = [inbound(f"id {n} {text}", text, author=text or None) for n, text in enumerate(words)]
+    numbers = taken(queue, *given)
+    turns = [item_of(queue, number).turns for number in numbers]
+    assert [turn[0].text for turn in turns] == words
+    assert [turn[0].author for turn in turns] == [text or None for text in words]
+    assert [one.receipt for one in queue.ingest(given).received] == [Receipt.DUPLICATE] * 4
