@@ -19,6 +19,20 @@ InputPath = Annotated[
         metavar="IN", help="CSV, JSONL or Parquet file, also .gz; folder of Parquet; - is stdin."
     ),
 ]
+
+
+def at_least(least: int) -> Callable[[int | None], int | None]:
+    """What refuses a smaller number, and names it."""
+
+    def checked(value: int | None) -> int | None:
+        if value is not None and value < least:
+            message = f"{value} is too small; give {least} or more"
+            raise typer.BadParameter(message)
+        return value
+
+    return checked
+
+
 #: where runs leave what they make, unless another folder is given
 RUNS = Path("runs")
 #: the embedded store of MLflow
@@ -28,7 +42,7 @@ OutputPath = Annotated[
     str, typer.Option("-o", "--output", metavar="OUT", help="File to write; - is stdout.")
 ]
 InputFormat = Annotated[
-    Format | None, typer.Option("--format", help="Format of IN, where its name does not say it.")
+    Format | None, typer.Option("--format", help="Format of the input, where its name does not say it.")
 ]
 TextColumn = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of the text, else the usual names.")
@@ -45,12 +59,12 @@ Delimiter = Annotated[
     str | None, typer.Option(metavar="CHAR", help="Between the fields of a CSV file, or 'tab'.")
 ]
 Encoding = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of the text in IN, such as utf-8 or cp1252.")
+    str | None, typer.Option(metavar="NAME", help="Of the input's text, such as utf-8 or cp1252.")
 ]
 Zone = Annotated[
     str,
     typer.Option(
-        "--time-zone", metavar="NAME", help="Of times in IN that are written without one."
+        "--time-zone", metavar="NAME", help="Of the input's times that are written without one."
     ),
 ]
 Dates = Annotated[
@@ -61,7 +75,7 @@ ModelName = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="Folder, or default, fast, fallback or a name."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the model.")]
+Threads = Annotated[int | None, typer.Option(callback=at_least(1), help="Threads of the model.")]
 Corpora = Annotated[
     Path | None,
     typer.Option(

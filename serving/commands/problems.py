@@ -50,7 +50,12 @@ class ProblemPrinter:
             raise IncompleteInputError(message + "get a whole copy of the file and run again")
 
 
+def counted(number: int, what: str) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def described(problem: Problem) -> str:
     """One problem on one line."""
-    where = "" if problem.line is None else f"line {problem.line}: "
+    where = "" if problem.line is None else f"{problem.unit} {problem.line}: "
     return f"{where}{'left out: ' if isinstance(problem, BadRow) else ''}{problem.reason}"

@@ -27,7 +27,7 @@ from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.rank import RankedItem
 from replyrank.pipeline.rank import rank as rank_messages
 from replyrank.serving.commands import options
-from replyrank.serving.commands.problems import ProblemPrinter
+from replyrank.serving.commands.problems import ProblemPrinter, counted
 from replyrank.serving.ranking_view import Ranking, as_csv, as_json, lines, table
 
 
@@ -49,7 +49,7 @@ def rank(
     replay: Annotated[
         bool, typer.Option("--replay", help="Rank at the time of the latest message.")
     ] = False,
-    top: Annotated[int | None, typer.Option(min=1, help="Show the first N places.")] = None,
+    top: Annotated[int | None, typer.Option(callback=options.at_least(1), metavar="N", help="Show the first N places.")] = None,
     json_wanted: options.AsJson = False,
     csv_wanted: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     model: options.ModelName = None,
@@ -98,11 +98,15 @@ def _sentence(
     messages: Sequence[Message], items: Sequence[RankedItem], scores: ScoreBatch, rejected: int
 ) -> str:
     """What was done, in one line."""
-    parts = [f"ranked {len(messages):,} messages as {len(items):,} items with {scores.model}"]
+    parts = [
+        f"ranked {counted(len(messages), 'message')} as {counted(len(items), 'item')} "
+        f"with {scores.model}"
+    ]
     if undated := sum(message.created_at is None for message in messages):
-        parts.append(f"{undated:,} without a time of arrival count as arriving now")
+        count = "counts" if undated == 1 else "count"
+        parts.append(f"{undated:,} without a time of arrival {count} as arriving now")
     if rejected:
-        parts.append(f"{rejected:,} rows left out")
+        parts.append(f"{counted(rejected, 'row')} left out")
     return "; ".join(parts)
 
 

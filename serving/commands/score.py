@@ -19,7 +19,7 @@ from replyrank.data.readers import (
 from replyrank.models import load_scorer
 from replyrank.pipeline.bulk import BulkOptions, BulkSummary, score_file
 from replyrank.serving.commands import options
-from replyrank.serving.commands.problems import ProblemPrinter
+from replyrank.serving.commands.problems import ProblemPrinter, counted
 from replyrank.serving.commands.stopping import stopping
 from replyrank.serving.progress_view import progress_bar
 
@@ -98,7 +98,7 @@ def _try_to_open(source: str, reading: ReadOptions) -> None:
 def _sentence(summary: BulkSummary) -> str:
     """What was done, in one line."""
     parts = [
-        f"scored {summary.scored:,} of {summary.rows:,} rows with {summary.model} "
+        f"scored {summary.scored:,} of {counted(summary.rows, 'row')} with {summary.model} "
         f"in {summary.seconds:.1f} s ({summary.rows_per_second:,.0f} rows/s)"
     ]
     if summary.resumed:
@@ -107,5 +107,5 @@ def _sentence(summary: BulkSummary) -> str:
         reviews = ", ".join(f"{count:,} {name}" for name, count in summary.reviews.items())
         parts.append(f"to review: {reviews}")
     if summary.rejects is not None:
-        parts.append(f"rows left out or read with doubt: see {summary.rejects}")
+        parts.append(f"rows left out or read with doubt: details in {summary.rejects}")
     return "; ".join(parts)

@@ -138,7 +138,7 @@ class Readings:
         return {**states, "conservation_error": error}
 
     def backlog(self, team: str | None = None) -> dict[str, int]:
-        """Messages, of all or of a team, that wait for a model: never scored, or by a lesser one."""
+        """Messages, of all or of a team, that wait for a model, or for more than a lesser one."""
         with self.database.read() as connection:
             query = (
                 select(message.c.need.is_(None).label("new"), func.count())
