@@ -1,5 +1,6 @@
 """Telling of rows that could not be read, and of what else the reader noticed."""
 
+import sys
 from typing import Final
 
 import typer
@@ -30,7 +31,8 @@ class ProblemPrinter:
             self.rejected += problem.count
             self.complete = self.complete and not problem.is_end
         if self.count <= _SHOWN:
-            typer.echo(excerpt(described(problem), _WIDTH), err=True)
+            # By the name of the stream: a progress bar stands aside for what goes there.
+            sys.stderr.write(f"{excerpt(described(problem), _WIDTH)}\n")
 
     def close(self) -> None:
         """Say how many were not printed."""
@@ -48,11 +50,6 @@ class ProblemPrinter:
                 f"{source} breaks off: what stands before that is done, what follows is lost; "
             )
             raise IncompleteInputError(message + "get a whole copy of the file and run again")
-
-
-def counted(number: int, what: str) -> str:
-    """``1 row``, ``1,200 rows``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def described(problem: Problem) -> str:

@@ -5,7 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
+from replyrank.data.readers import Notice
 from replyrank.pipeline.bulk import Progress
+from replyrank.serving.commands.problems import ProblemPrinter
 from replyrank.serving.progress_view import clock, pace, progress_bar
 
 
@@ -44,3 +46,15 @@ def test_on_a_terminal_the_bar_shows_the_pace() -> None:
         show(Progress(12_000, 8.0, 0.25))
     assert "25%" in out.getvalue()
     assert "12,000 rows, 1,500 rows/s, 0:24 left" in out.getvalue()
+
+
+def test_a_notice_stands_on_a_line_of_its_own_beside_the_bar() -> None:
+    out = io.StringIO()
+    told = ProblemPrinter()
+    with progress_bar(Console(file=out, force_terminal=True, width=100)) as show:
+        assert show is not None
+        show(Progress(12_000, 8.0, 0.25))
+        told(Notice("the text is long", line=7))
+    before, _, _ = out.getvalue().partition("line 7: the text is long")
+    # The bar was wiped away first: back to the beginning of its line, and that erased.
+    assert before.endswith("\r\x1b[2K")
