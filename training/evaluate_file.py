@@ -7,6 +7,7 @@ from typing import Literal
 
 from replyrank.data.behaviour import load_cases
 from replyrank.data.errors import UsageError
+from replyrank.data.wording import counted
 from replyrank.models import Scorer, load_scorer
 from replyrank.models.errors import ModelNotFoundError
 from replyrank.models.find import FALLBACK
@@ -101,7 +102,7 @@ def _tell_left_out(file: str, posts: LabelledPosts, options: EvaluateOptions) ->
     if posts.left_out:
         first = posts.left_out[0]
         options.announce(
-            f"{file}: {len(posts.left_out):,} rows left out, the report lists them; "
+            f"{file}: {counted(len(posts.left_out), 'row')} left out, the report has the reasons; "
             f"line {first.line}: {first.reason}"
         )
 

@@ -27,6 +27,7 @@ from replyrank.data.vocabulary import (
     SentimentLabel,
     UrgencyLevel,
 )
+from replyrank.data.wording import counted
 from replyrank.training.rows import TrainingRows
 
 #: what a label column is called, unless the user names another
@@ -315,7 +316,7 @@ def _nothing_left(path: str | Path, options: LabelledOptions, left_out: Sequence
     message = f"{path} has no labelled post{of_split}; give a file with text and labels"
     if left_out:
         first = left_out[0]
-        message += f" ({len(left_out):,} rows left out; line {first.line}: {first.reason})"
+        message += f" ({counted(len(left_out), 'row')} left out; line {first.line}: {first.reason})"
     return message
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from replyrank.data.errors import UsageError
 from replyrank.data.near_copies import NearCopyGuard, normalise
 from replyrank.data.text_key import text_key
+from replyrank.data.wording import counted
 from replyrank.training.build_card import BuildSummary, card
 from replyrank.training.build_rows import Row, written_measures, written_rows
 from replyrank.training.dataset_folder import (
@@ -60,7 +61,8 @@ def own_dataset(
             )
             raise UsageError(message)
         kept = len(splits["posts_train"])
-        report(f"{path}: {kept:,} posts with every label, {len(posts.left_out):,} rows left out")
+        lost = counted(len(posts.left_out), "row")
+        report(f"{path}: {kept:,} posts with every label, {lost} left out")
         summary = BuildSummary(
             folder=folder,
             rows={name: len(rows) for name, rows in splits.items()},

@@ -12,6 +12,7 @@ from replyrank.data.vocabulary import SCORE_COLUMNS
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SHOWN: Final = 40
+_NUL: Final = "\0"
 
 # The first that is there is taken. full_text comes first: where Twitter gives both, text is cut.
 TEXT_ALIASES: Final = (
@@ -78,6 +79,18 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
+def encoding_remedy(begin: str) -> str | None:
+    """What to do about a file in UTF-16 that does not say so; None where it is not one.
+
+    Args:
+        begin: how the file begins, read as UTF-8: every other character is then NUL.
+    """
+    if begin.count(_NUL) * 3 < max(1, len(begin)):
+        return None
+    which = "utf-16-be" if begin.startswith(_NUL) else "utf-16-le"
+    return f"it looks like UTF-16 without a byte order mark: say so (--encoding {which})"
+
+
 def find_columns(
     names: Sequence[str],
     *,
@@ -126,8 +139,8 @@ def _text_column(
         if alias in by_normal and by_normal[alias] not in ours:
             return by_normal[alias]
     message = f"no text column found in {source}; its columns are {_listed(names)}; "
-    message += "name the one that holds the text (--text-column NAME)"
-    raise UsageError(message)
+    remedy = "name the one that holds the text (--text-column NAME)"
+    raise UsageError(message + (encoding_remedy("".join(names)) or remedy))
 
 
 def _named(column: str, names: Sequence[str], by_normal: Mapping[str, str], source: str) -> str:
@@ -136,7 +149,8 @@ def _named(column: str, names: Sequence[str], by_normal: Mapping[str, str], sour
     found = by_normal.get(normal_name(column))
     if found is None:
         message = f"{source} has no column {column!r}; its columns are {_listed(names)}"
-        raise UsageError(message)
+        remedy = encoding_remedy("".join(names))
+        raise UsageError(message if remedy is None else f"{message}; {remedy}")
     return found
 
 

@@ -1,7 +1,10 @@
 """Reading JSON Lines: one object a line."""
 
 import json
+import math
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -9,10 +12,12 @@ from typing import Any, BinaryIO, Final, cast
 import pyarrow as pa
 
 from replyrank.data.errors import UsageError
-from replyrank.data.readers.columns import ColumnMap, find_columns
+from replyrank.data.readers.columns import ColumnMap, encoding_remedy, find_columns
 from replyrank.data.readers.lines import Line, Lines
 from replyrank.data.readers.rows import (
     BadRow,
+    Notice,
+    Problem,
     ReadOptions,
     Row,
     Source,
@@ -28,6 +33,8 @@ _INT64: Final = range(-(2**63), 2**63)
 
 class JsonlSource(Source):
     """A JSON Lines file. Values keep their types; NaN and the infinities are read as null.
+
+    An infinity, and a key that stands twice in an object, are told.
 
     Args:
         source: a path, ``-`` for stdin, or an open binary file.
@@ -69,8 +76,8 @@ class JsonlSource(Source):
             first = next((item for item in parsed if isinstance(item, BadRow)), None)
             told = f" (line {first.line}: {first.reason})" if first else ""
             message = f"{self.name} has no JSON object in its first {len(parsed)} lines{told}; "
-            message += "give one object a line, or the right format"
-            raise UsageError(message)
+            remedy = encoding_remedy("".join(text for _, text in sample))
+            raise UsageError(message + (remedy or "give one object a line, or the right format"))
         mapping = find_columns(
             tuple(names),
             source=self.name,
@@ -88,7 +95,7 @@ class JsonlSource(Source):
                 builder.problems += lines.take_problems()
             if not text.strip():
                 continue
-            row = _parse(number, text)
+            row = _parse(number, text, builder.problems)
             if isinstance(row, BadRow):
                 builder.problems.append(row)
             else:
@@ -140,21 +147,70 @@ class JsonlSource(Source):
         self._input.close()
 
 
-def _no_constant(_: str) -> None:
-    return None
+class _Doubtful(Exception):  # noqa: N818  no fault: the line is read again, with notices
+    """A JSON text of which something is lost in a value."""
+
+
+class _Decoder:
+    """Reads JSON; what is lost in a value is told in ``lost``, or ends the reading."""
+
+    def __init__(self, lost: list[str] | None) -> None:
+        self._lost = lost
+        self._decoder = json.JSONDecoder(
+            parse_constant=self._constant, parse_float=self._float, object_pairs_hook=self._object
+        )
+
+    def decode(self, text: str) -> object:
+        """The value that a text holds."""
+        return self._decoder.decode(text)
+
+    def _tell(self, reason: str) -> None:
+        if self._lost is None:
+            raise _Doubtful
+        self._lost.append(reason)
+
+    def _constant(self, name: str) -> None:
+        # NaN is how tables write a missing number.
+        if name != "NaN":
+            self._tell(f"{name} is no number of JSON; read as null")
+
+    def _float(self, digits: str) -> float | None:
+        number = float(digits)
+        if math.isfinite(number):
+            return number
+        self._tell(f"{excerpt(digits)} is too large a number; read as null")
+        return None
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            counted = Counter(name for name, _ in pairs)
+            for name in (name for name, times in counted.items() if times > 1):
+                self._tell(f"key {excerpt(name)!r} stands more than once; its last value is taken")
+        return found
 
 
 # Made once: json.loads makes one for each call that has options.
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+_STRICT: Final = _Decoder(None)
 
 
-def _parse(number: int, text: str) -> Row | BadRow:
+def _parse(number: int, text: str, problems: list[Problem] | None = None) -> Row | BadRow:
+    """The object of a line; what is read with doubt is added to ``problems``."""
     try:
-        value = _DECODER.decode(text)
+        try:
+            value = _STRICT.decode(text)
+        except _Doubtful:
+            lost = list[str]()
+            value = _Decoder(lost).decode(text)
+            if problems is not None:
+                problems += [Notice(reason, number) for reason in lost]
     except json.JSONDecodeError as error:
         reason = f"not JSON: {error.msg.removesuffix(' at')}, character {error.pos + 1}"
-    except (ValueError, RecursionError) as error:
-        reason = f"not readable JSON: {error}"
+    except ValueError:
+        most = sys.get_int_max_str_digits()
+        reason = f"a whole number has more than {most:,} digits; write it as a text, in quotes"
+    except RecursionError:
+        reason = "its objects or arrays are nested too deep to be read; flatten them"
     else:
         if isinstance(value, dict):
             return cast("Row", value)

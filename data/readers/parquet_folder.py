@@ -88,7 +88,8 @@ class ParquetFolder(Source):
             except UsageError as error:
                 # Of a file that cannot be opened it is not known how many rows it held.
                 lost = file.rows if file.fault is None else 1
-                bad = BadRow(1, f"{file.name} is left out: {error}", count=lost)
+                reason = f"{file.name} is left out: {error}"
+                bad = BadRow(1, reason, count=lost, unit="row")
                 yield Window([], [], rows=[], problems=[bad])
             self._rows_read = begun + file.rows
 
@@ -120,7 +121,7 @@ class ParquetFolder(Source):
                 first, last = window.lines[0], window.lines[-1]
                 reason = f"rows {first} to {last} do not fit the columns of other files: {error}; "
                 reason += "write to a folder (-o OUT/), where each file keeps its own types"
-                bad = _in_file(BadRow(first, reason, count=len(window)), file)
+                bad = _in_file(BadRow(first, reason, count=len(window), unit="row"), file)
                 return Window([], [], rows=[], problems=[*problems, bad])
         return Window(window.lines, window.texts, batch=batch, problems=problems, place=file.name)
 

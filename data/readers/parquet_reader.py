@@ -50,7 +50,9 @@ class ParquetSource(Source):
             # Buffered and not read ahead: a large row group is never in memory as a whole.
             self._file = pq.ParquetFile(self._input.stream, buffer_size=_BUFFER, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
-            message = f"{self.name} is not a whole Parquet file: {error}"
+            told = str(error).rstrip(".")
+            message = f"{self.name} is not a whole Parquet file: {told}; get a whole copy of it, "
+            message += "or name its format (--format)"
             raise UsageError(message) from error
         found = self._file.schema_arrow
         self.columns = unique_names(found.names)
@@ -87,7 +89,7 @@ class ParquetSource(Source):
             except (pa.ArrowException, OSError) as error:
                 first, lost = self._rows_read + 1, end - self._rows_read
                 reason = f"rows {first} to {end} cannot be read: {error}"
-                problems.append(BadRow(first, reason, count=lost))
+                problems.append(BadRow(first, reason, count=lost, unit="row"))
                 self._rows_read = end
         if problems:
             yield Window([], [], rows=[], problems=problems)
@@ -99,7 +101,7 @@ class ParquetSource(Source):
         if whole is not named:
             last = first + batch.num_rows - 1
             reason = f"texts that are not UTF-8 in rows {first} to {last}; read as far as possible"
-            problems = [*problems, Notice(reason, first)]
+            problems = [*problems, Notice(reason, first, "row")]
         texts = [
             decode(value).text if isinstance(value, bytes) else value
             for value in column_values(named.column(self._text))

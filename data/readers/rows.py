@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from replyrank.data.messages import Message
 from replyrank.data.readers.arrow import batch_to_rows
@@ -15,6 +15,8 @@ from replyrank.data.readers.formats import Format
 from replyrank.data.readers.times import DEFAULT_TIMES, TimeRule
 
 Row = dict[str, object]
+#: what is counted where a row is told: lines of a text file, rows of a table
+Unit = Literal["line", "row"]
 
 _EXCERPT: Final = 200
 _NO_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -41,6 +43,8 @@ class BadRow:
     count: int = 1
     #: nothing behind it can be read: how many more rows are lost is not known
     is_end: bool = False
+    #: what ``line`` counts
+    unit: Unit = "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,10 @@ class Notice:
     """Something that the user should know; no row is lost by it."""
 
     reason: str
-    #: line of the row, None where it concerns the file
+    #: line of the row, in Parquet its number; None where it concerns the file
     line: int | None = None
+    #: what ``line`` counts
+    unit: Unit = "line"
 
 
 Problem = BadRow | Notice
@@ -68,6 +74,8 @@ class Record:
     text: object
     #: optional values that could not be read, whose fields are empty; oddities of the text
     notices: tuple[Notice, ...] = ()
+    #: what ``line`` counts
+    unit: Unit = "line"
 
 
 class Window:
@@ -104,11 +112,16 @@ class Window:
             self._rows = batch_to_rows(self.batch)
         return self._rows
 
+    @property
+    def unit(self) -> Unit:
+        """What ``lines`` count."""
+        return "line" if self.batch is None else "row"
+
     def text_notices(self) -> list[Notice]:
         """A notice for each text that is not scored, or not written, as it stands."""
         where = "" if self.place is None else f"{self.place}: "
         return [
-            Notice(where + reason, line)
+            Notice(where + reason, line, self.unit)
             for line, text in zip(self.lines, self.texts, strict=True)
             for reason in text_doubts(text)
         ]
@@ -187,8 +200,8 @@ class Source(ABC):
             for line, row, text in zip(window.lines, window.rows, window.texts, strict=True):
                 message, reasons = make_message(row, text, self.mapping, self.options.times)
                 told = (*reasons, *text_doubts(text))
-                notices = tuple(Notice(reason, line) for reason in told)
-                yield Record(line, row, message, text, notices)
+                notices = tuple(Notice(reason, line, window.unit) for reason in told)
+                yield Record(line, row, message, text, notices, window.unit)
 
 
 class WindowBuilder:

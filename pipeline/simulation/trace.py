@@ -78,7 +78,9 @@ def read_trace(
             for notice in found.notices:
                 on_problem(notice)
             if found.message.created_at is None:
-                on_problem(Notice("no time of arrival; the row does not count", found.line))
+                on_problem(
+                    Notice("no time of arrival; the row does not count", found.line, found.unit)
+                )
                 continue
             messages.append(found.message)
             texts.append(found.text)

@@ -1,7 +1,7 @@
 """Options that several commands share, and the reading of those that need checking."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -42,7 +42,8 @@ OutputPath = Annotated[
     str, typer.Option("-o", "--output", metavar="OUT", help="File to write; - is stdout.")
 ]
 InputFormat = Annotated[
-    Format | None, typer.Option("--format", help="Format of the input, where its name does not say it.")
+    Format | None,
+    typer.Option("--format", help="Format of the input, where its name does not say it."),
 ]
 TextColumn = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of the text, else the usual names.")

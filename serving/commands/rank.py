@@ -20,6 +20,7 @@ from replyrank.data.readers import (
 )
 from replyrank.data.readers.targets import Target
 from replyrank.data.readers.times import TimeRule, parse_time
+from replyrank.data.wording import counted
 from replyrank.models import load_scorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.bulk import score_distinct
@@ -27,7 +28,7 @@ from replyrank.pipeline.policy_file import load_policy
 from replyrank.pipeline.rank import RankedItem
 from replyrank.pipeline.rank import rank as rank_messages
 from replyrank.serving.commands import options
-from replyrank.serving.commands.problems import ProblemPrinter, counted
+from replyrank.serving.commands.problems import ProblemPrinter
 from replyrank.serving.ranking_view import Ranking, as_csv, as_json, lines, table
 
 
@@ -49,7 +50,10 @@ def rank(
     replay: Annotated[
         bool, typer.Option("--replay", help="Rank at the time of the latest message.")
     ] = False,
-    top: Annotated[int | None, typer.Option(callback=options.at_least(1), metavar="N", help="Show the first N places.")] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(callback=options.at_least(1), metavar="N", help="Show the first N places."),
+    ] = None,
     json_wanted: options.AsJson = False,
     csv_wanted: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     model: options.ModelName = None,

@@ -16,10 +16,11 @@ from replyrank.data.readers import (
     format_of,
     open_source,
 )
+from replyrank.data.wording import counted
 from replyrank.models import load_scorer
 from replyrank.pipeline.bulk import BulkOptions, BulkSummary, score_file
 from replyrank.serving.commands import options
-from replyrank.serving.commands.problems import ProblemPrinter, counted
+from replyrank.serving.commands.problems import ProblemPrinter
 from replyrank.serving.commands.stopping import stopping
 from replyrank.serving.progress_view import progress_bar
 

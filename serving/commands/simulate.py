@@ -61,7 +61,9 @@ def simulate(
         bool,
         typer.Option("--full", help="Also the reference mix, and one thing changed at a time."),
     ] = False,
-    seeds: Annotated[int | None, typer.Option(callback=options.at_least(2), help="Runs of each scenario.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(callback=options.at_least(2), help="Runs of each scenario.")
+    ] = None,
     model: options.ModelName = None,
     threads: options.Threads = None,
     kind: options.InputFormat = None,

@@ -299,7 +299,7 @@ def test_any_column_can_be_named(command: Command, folder: Path) -> None:
     assert done.returncode == 0
     first, second = json.loads(done.stdout)["items"]
     assert {first["id"], second["id"]} == {"7", "8"}
-    assert "1 without a time of arrival count as arriving now" in done.stderr
+    assert "1 without a time of arrival counts as arriving now" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_a_bad_row_is_reported_and_the_rest_goes_on(command: Command, folder: Pa
     assert done.returncode == 0
     assert "line 2: left out: " in done.stderr
     assert "scored 2 of 3 rows with tiny-linear-1.0" in done.stderr
-    assert "see out.jsonl.rejects.jsonl" in done.stderr
+    assert "details in out.jsonl.rejects.jsonl" in done.stderr
     scored = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     assert [row["text"] for row in scored] == ["where is my parcel", "thank you"]
 
@@ -336,6 +336,13 @@ def test_empty_file(command: Command, folder: Path, verb: str) -> None:
         "",
         "replyrank: empty.csv is empty; give a CSV file that begins with its column names\n",
     )
+
+
+def test_one_of_a_kind_is_told_in_the_singular(command: Command, folder: Path) -> None:
+    (folder / "one.jsonl").write_text('{"text": "where is my parcel"}\nnot json\n')
+    done = command("rank", "one.jsonl")
+    assert "ranked 1 message as 1 item with tiny-linear-1.0; 1 without a time" in done.stderr
+    assert done.stderr.endswith("; 1 row left out\n")
 
 
 def test_a_file_without_rows_gives_nothing(command: Command, folder: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_report_beside_all_baselines(tmp_path: Path) -> None:
     assert left_out.reason.startswith("intent 'question'")
     assert report.model.resampled == "companies"
     assert any("TF-IDF" in line for line in said)
-    assert said[0].startswith("test.csv: 1 rows left out, the report lists them; line 122: intent")
+    assert said[0].startswith("test.csv: 1 row left out, the report has the reasons; line 122: ")
     out = tmp_path / "out"
     assert Report.model_validate_json((out / "report.json").read_text(encoding="utf-8")) == report
     assert "| intent macro-F1" in (out / "report.md").read_text(encoding="utf-8")

@@ -113,6 +113,11 @@ def test_without_a_command_the_help_is_shown_as_an_error(command: Command) -> No
         (("score",), " score", "Missing argument 'IN'."),
         (("score", "a.csv", "--frob"), " score", "No such option: --frob"),
         (("score", "a.csv", "--threads", "0"), " score", "Invalid value for '--threads': "),
+        (
+            ("rank", "a.csv", "--top", "-3"),
+            " rank",
+            "Invalid value for '--top': -3 is too small; give 1 or more",
+        ),
         (("rank", "a.csv", "--top", "x"), " rank", "Invalid value for '--top': "),
         (("evaluate", "a.csv"), " evaluate", "Missing option '-o' / '--output'"),
     ],

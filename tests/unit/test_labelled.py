@@ -103,7 +103,7 @@ def test_copies_of_other_posts_are_taken_out(tmp_path: Path) -> None:
         (CSV, LabelledOptions(split="gate"), "no labelled post with split 'gate'"),
         ("text,intent\nHi,praise\n", LabelledOptions(split="test"), "no column 'split'"),
         (CSV, LabelledOptions(label_columns={"intent": "kind"}), "no column 'kind' for intent"),
-        ("text,intent\nHi,what\n", LabelledOptions(), "1 rows left out; line 2: intent 'what'"),
+        ("text,intent\nHi,what\n", LabelledOptions(), "1 row left out; line 2: intent 'what'"),
     ],
 )
 def test_files_that_cannot_be_used(

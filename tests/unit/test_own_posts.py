@@ -50,7 +50,7 @@ def test_whole_labels_are_measured_on_and_partial_ones_only_train(
     added = splits["posts_added"]
     assert added[0]["urgency"] == -1
     assert set(added["source"]) == {"own", "written"}
-    assert heard == [f"{posts}: 3 posts with every label, 1 rows left out"]
+    assert heard == [f"{posts}: 3 posts with every label, 1 row left out"]
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "| own | duplicate | 1 |" in card
     assert "| own | near-copy of a measured text | 1 |" in card

@@ -248,3 +248,15 @@ def test_dates_in_numbers_that_cannot_be_are_refused(
 def test_what_is_no_time_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"time|epoch|ISO|day is out of range|not a month"):
         parse_time(value)
+
+
+def test_utf_16_without_a_mark_is_told_by_its_name() -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        names = tuple("id,text".encode(encoding).decode().split(","))
+        remedy = rf"without a byte order mark: say so \(--encoding {encoding}\)$"
+        with pytest.raises(UsageError, match=f"^no text column found in f; .*{remedy}"):
+            find_columns(names, source="f")
+        with pytest.raises(UsageError, match=f"^f has no column 'text'; .*{remedy}"):
+            find_columns(names, source="f", text_column="text")
+    with pytest.raises(UsageError, match=r"\(--text-column NAME\)$"):
+        find_columns(("id", "a\0"), source="f")

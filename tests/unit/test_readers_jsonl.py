@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from replyrank.data.errors import UsageError
-from replyrank.data.readers import BadRow, Format, Problem, ReadOptions, Row, open_source
+from replyrank.data.readers import BadRow, Format, Notice, Problem, ReadOptions, Row, open_source
 
 OPTIONS = ReadOptions(format=Format.JSONL)
 
@@ -48,6 +48,8 @@ def test_bad_lines_are_reported_and_the_rest_goes_on() -> None:
     assert all(isinstance(problem, BadRow) and problem.raw for problem in problems)
     assert problems[0].reason == "not JSON: Invalid control character, character 14"
     assert problems[1].reason == "a JSON list and no object"
+    assert problems[3].reason.startswith("its objects or arrays are nested too deep")
+    assert problems[4].reason.startswith("a whole number has more than 4,300 digits; write it as")
 
 
 def test_surrogates_nuls_and_non_texts_survive() -> None:
@@ -60,10 +62,30 @@ def test_surrogates_nuls_and_non_texts_survive() -> None:
     assert read(data)[1] == ["a\ud800b", "😀", "a\0b", 5, None, None]
 
 
-def test_nan_is_null() -> None:
-    assert read(b'{"text":"a","reach":NaN,"x":-Infinity}')[0] == [
-        {"text": "a", "reach": None, "x": None}
+def test_nan_is_null_and_an_infinity_is_told() -> None:
+    lines = b'{"text":"a","reach":NaN}\n{"text":"b","id":-Infinity}\n{"text":"c","id":1e999}'
+    rows, _, problems = read(lines)
+    assert rows == [{"text": "a", "reach": None}, *({"text": t, "id": None} for t in "bc")]
+    assert problems == [
+        Notice("-Infinity is no number of JSON; read as null", 2),
+        Notice("1e999 is too large a number; read as null", 3),
     ]
+
+
+def test_a_key_that_stands_twice_is_told() -> None:
+    lines = b'{"text":"a","text":"b","x":{"y":1,"y":2}}\n{"text":"c"}'
+    rows, _, problems = read(lines)
+    assert rows == [{"text": "b", "x": {"y": 2}}, {"text": "c"}]
+    assert problems == [
+        Notice(f"key {key!r} stands more than once; its last value is taken", 1)
+        for key in ("y", "text")
+    ]
+
+
+def test_utf_16_without_a_mark_is_told_by_its_name() -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        with pytest.raises(UsageError, match=rf"UTF-16 .* \(--encoding {encoding}\)"):
+            read('{"text":"a"}'.encode(encoding))
 
 
 def test_bom_and_windows_1252() -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from replyrank.data.errors import UsageError
-from replyrank.data.readers import BadRow, Format, Notice, ReadOptions, open_source
+from replyrank.data.readers import BadRow, Format, Notice, ReadOptions, Record, open_source
 
 OPTIONS = ReadOptions(format=Format.PARQUET)
 
@@ -87,13 +87,14 @@ def test_broken_row_group_is_left_out(tmp_path: Path) -> None:
     assert isinstance(problem, BadRow)
     assert len(lines) + problem.count == 3000
     assert lines == [*range(1, problem.line), *range(2001, 3001)]
+    assert problem.unit == "row"
 
 
 def test_what_is_no_parquet_or_no_text_is_refused() -> None:
-    with pytest.raises(UsageError, match="not a whole Parquet file"):
+    with pytest.raises(UsageError, match=r"not a whole Parquet file"):
         open_source(io.BytesIO(b"text\nx\n"), OPTIONS)
     whole = parquet(pa.table({"text": ["a"]}))
-    with pytest.raises(UsageError, match="not a whole Parquet file"):
+    with pytest.raises(UsageError, match=r"not a whole Parquet file"):
         open_source(io.BytesIO(whole[:-20]), OPTIONS)
     with pytest.raises(UsageError, match="column 'text' of the input holds int64"):
         open_source(io.BytesIO(parquet(pa.table({"text": [1]}))), OPTIONS)
@@ -106,3 +107,20 @@ def test_pipe_is_read() -> None:
 
     with open_source(Pipe(parquet(pa.table({"text": ["a", "b"]}))), OPTIONS) as source:
         assert [text for window in source.windows(1) for text in window.texts] == ["a", "b"]
+
+
+def test_what_is_told_of_a_row_calls_it_a_row() -> None:
+    table = pa.table({"text": ["a\0b"], "created_at": ["soon"]})
+    with open_source(io.BytesIO(parquet(table)), OPTIONS) as source:
+        (record,) = source.records()
+    assert isinstance(record, Record)
+    assert [(notice.unit, notice.line) for notice in record.notices] == [("row", 1), ("row", 1)]
+    with open_source(io.BytesIO(parquet(table)), OPTIONS) as source:
+        (window,) = source.windows(10)
+    assert [notice.unit for notice in window.text_notices()] == ["row"]
+
+
+def test_a_file_that_is_not_whole_is_told_with_a_remedy() -> None:
+    data = parquet(pa.table({"text": ["a"]}))
+    with pytest.raises(UsageError, match=r"not a whole Parquet file: .*; get a whole copy of it"):
+        open_source(io.BytesIO(data[: len(data) // 2]), OPTIONS)
