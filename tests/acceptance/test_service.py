@@ -1,6 +1,7 @@
 """The service as a process: started, killed, started again, taken down."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,31 +100,32 @@ def test_in_an_empty_folder_it_just_works(tmp_path: Path) -> None:
         assert json.loads(line)["level"] == "info"
 
 
+def hand_in(address: str, numbers: Iterator[int], stop: threading.Event) -> set[str]:
+    """Batches, one after the other, until the service is gone; the ids that were acknowledged."""
+    acknowledged = set[str]()
+    with httpx.Client(base_url=address, timeout=20) as client:
+        while not stop.is_set():
+            first = 20 * next(numbers)
+            batch = [message(n) for n in range(first, first + 20)]
+            try:
+                answer = client.post("/v1/messages/batch", json={"messages": batch})
+            except httpx.TransportError:
+                break
+            acknowledged.update(one["id"] for one in answer.json()["results"])
+    return acknowledged
+
+
 def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
-    acknowledged: set[str] = set()
-    sent = 0
+    acknowledged, numbers = set[str](), itertools.count()
     for _ in range(3):
-        with Process(tmp_path) as service:
+        # Several at once, so that what they hand in shares transactions.
+        with Process(tmp_path) as service, ThreadPoolExecutor(4) as hands:
             stop = threading.Event()
-
-            def hand_in(service: Process = service, stop: threading.Event = stop) -> None:
-                nonlocal sent
-                with httpx.Client(base_url=service.address, timeout=20) as client:
-                    while not stop.is_set():
-                        batch = [message(sent + n) for n in range(20)]
-                        sent += 20
-                        try:
-                            answer = client.post("/v1/messages/batch", json={"messages": batch})
-                        except httpx.TransportError:
-                            return
-                        acknowledged.update(one["id"] for one in answer.json()["results"])
-
-            thread = threading.Thread(target=hand_in)
-            thread.start()
-            time.sleep(0.4)
+            told = [hands.submit(hand_in, service.address, numbers, stop) for _ in range(4)]
+            time.sleep(0.6)
             service.process.kill()
             stop.set()
-            thread.join()
+            acknowledged.update(*(one.result() for one in told))
     assert len(acknowledged) > 60
     with Process(tmp_path) as service:
         batches = sorted(acknowledged)
