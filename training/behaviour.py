@@ -1,6 +1,7 @@
 """What a model makes of the behaviour suites: which cases pass, by capability and by kind."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,8 +21,10 @@ from replyrank.training.predictions import Predictions
 
 #: urgency may move by so much between texts that must be judged alike
 STEADY: Final = 0.05
-#: what counts as not falling, in probability
+#: what counts as not falling, in probability, and what more than this as rising
 TOLERANCE: Final = 0.02
+#: where both texts stand above this, there is no room to rise: it counts as rising too
+FULL: Final = 0.9
 #: from this urgency on a text counts as urgent
 _URGENT: Final = 0.5
 
@@ -45,7 +48,7 @@ def behaviour_report(predictions: Predictions, *, seed: int, resamples: int) -> 
         resamples: how many.
     """
     cases = load_cases()
-    passed, steady = _judged(cases, predictions)
+    judged = _judged(cases, predictions)
     templates = _numbers([case.template for case in cases])
 
     def rate(values: BoolArray, rows: BoolArray) -> Figure:
@@ -54,31 +57,45 @@ def behaviour_report(predictions: Predictions, *, seed: int, resamples: int) -> 
     suites = []
     of = np.array([case.capability for case in cases])
     kind = np.array([case.kind.value for case in cases])
-    invariant = kind == Kind.INVARIANCE.value
+    invariant, direction = kind == Kind.INVARIANCE.value, kind == Kind.DIRECTION.value
     for capability in dict.fromkeys(case.capability for case in cases):
         rows = of == capability
         suites.append(
             SuiteReport(
                 capability=capability,
                 templates=len(np.unique(templates[rows])),
-                passed=rate(passed, rows),
-                steady=rate(steady, rows & invariant) if (rows & invariant).any() else None,
+                passed=rate(judged.passed, rows),
+                steady=rate(judged.steady, rows & invariant) if (rows & invariant).any() else None,
+                rises=rate(judged.rises, rows & direction) if (rows & direction).any() else None,
             )
         )
     return BehaviourReport(
         suites=tuple(suites),
-        kinds={name.value: rate(passed, kind == name.value) for name in Kind},
+        kinds={name.value: rate(judged.passed, kind == name.value) for name in Kind},
+        rises=rate(judged.rises, direction),
     )
 
 
-def _judged(cases: Sequence[Case], predictions: Predictions) -> tuple[BoolArray, BoolArray]:
-    """(n,) whether each case passes; (n,) whether urgency stands still between its texts."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Arrays (n,) over the cases."""
+
+    #: whether each passes
+    passed: BoolArray
+    #: whether urgency stands still between its texts
+    steady: BoolArray
+    #: of directions: whether what must not fall rises
+    rises: BoolArray
+
+
+def _judged(cases: Sequence[Case], predictions: Predictions) -> _Judged:
+    """What is true of each case."""
     p_intent, p_urgency = predictions.p_intent, predictions.p_urgency
     sentiment = predictions.sentiment
     if p_intent is None or p_urgency is None or sentiment is None:
         message = "behaviour suites need predictions of both heads"
         raise ValueError(message)
-    passed, steady = np.zeros((2, len(cases)), dtype=np.bool_)
+    passed, steady, rises = np.zeros((3, len(cases)), dtype=np.bool_)
     place = 0
     for row, case in enumerate(cases):
         texts = slice(place, place + len(case.texts))
@@ -92,10 +109,11 @@ def _judged(cases: Sequence[Case], predictions: Predictions) -> tuple[BoolArray,
         elif case.rising is not None:
             value = _watched(case.rising, intent, urgency, mood)
             passed[row] = value[1] >= value[0] - TOLERANCE
+            rises[row] = value[1] > value[0] + TOLERANCE or value.min() > FULL
         else:
             same = len({*intent.argmax(axis=1).tolist()}) == 1
             passed[row] = same and len({*(urgency >= _URGENT).tolist()}) == 1
-    return passed, steady
+    return _Judged(passed, steady, rises)
 
 
 def _is_met(expect: Expectation, intent: FloatArray, level: FloatArray, sentiment: int) -> bool:

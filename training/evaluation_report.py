@@ -98,6 +98,8 @@ class SuiteReport(_Frozen):
     passed: Figure
     #: of its cases of invariance, the share in which urgency stands still; None without any
     steady: Figure | None
+    #: of its cases of direction, the share in which what must not fall rises; None without any
+    rises: Figure | None = None
 
 
 class BehaviourReport(_Frozen):
@@ -106,6 +108,8 @@ class BehaviourReport(_Frozen):
     suites: tuple[SuiteReport, ...]
     #: minimum, invariance, direction: share of cases that pass, over all suites
     kinds: dict[str, Figure]
+    #: share of the cases of direction in which what must not fall rises, over all suites
+    rises: Figure | None = None
 
 
 class EvaluationReport(_Frozen):

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from replyrank.training.behaviour import STEADY
+from replyrank.data.behaviour import Kind
+from replyrank.training.behaviour import FULL, STEADY, TOLERANCE
 from replyrank.training.evaluate import TOP_SHARE
 from replyrank.training.evaluation_report import (
     NOT_DEFINED,
@@ -104,7 +105,8 @@ def cell(figure: Figure | None, *, interval: bool = True) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table with columns of even width: the first to the left, others to the right."""
-    widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
+    # A rule of one character would be ":", which makes no table.
+    widths = [max(2, *(len(row[k]) for row in (header, *rows))) for k in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
@@ -247,6 +249,7 @@ def _behaviour(report: Report) -> Iterator[str]:
             f"{suite.passed.n:,}",
             *(percent(m.behaviour.suites[row].passed) for m in models if m.behaviour),
             percent(suite.steady),
+            percent(suite.rises),
         ]
         for row, suite in enumerate(report.model.behaviour.suites)
     ]
@@ -256,16 +259,23 @@ def _behaviour(report: Report) -> Iterator[str]:
             f"{figure.n:,}",
             *(percent(m.behaviour.kinds[kind]) for m in models if m.behaviour),
             NOT_DEFINED,
+            percent(report.model.behaviour.rises) if kind == Kind.DIRECTION else NOT_DEFINED,
         ]
         for kind, figure in report.model.behaviour.kinds.items()
     ]
     yield "## Behaviour suites, cases that pass"
     yield (
         "What each case asks stands in `data/behaviour/README.md`. Steady: of the texts that must "
-        f"be judged alike,\nthe share whose urgency moves by less than {STEADY}. In brackets: 95 % "
-        "interval over templates."
+        f"be judged alike,\nthe share whose urgency moves by less than {STEADY}. Rises: of "
+        f"directions, which pass where nothing falls\nby more than {TOLERANCE}, the share in which "
+        f"it goes up by more than {TOLERANCE} or both texts stand above {FULL}.\nBoth are the "
+        "model's own. In brackets: 95 % interval over templates."
     )
-    yield table(["suite", "cases", *(m.name for m in models), "steady"], [*rows, *kinds])
+    names = [m.name for m in models]
+    yield table(["suite", "cases", *names, "steady", "rises"], [*rows, *kinds])
+    if beside := [m for m in models[1:] if m.behaviour is not None and m.behaviour.rises]:
+        told = (f"{m.name} {percent(m.behaviour.rises)}" for m in beside if m.behaviour)
+        yield f"Directions that rise, beside: {'; '.join(told)}."
 
 
 def percent(figure: Figure | None) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from replyrank.data.behaviour import Kind, Rising, load_cases
 from replyrank.data.vocabulary import INTENTS, SENTIMENT_LABELS
-from replyrank.training.behaviour import STEADY, TOLERANCE, behaviour_report, case_texts
+from replyrank.training.behaviour import FULL, STEADY, TOLERANCE, behaviour_report, case_texts
 from replyrank.training.evaluation_report import BehaviourReport
 from replyrank.training.predictions import Predictions
 
@@ -45,6 +45,7 @@ def test_a_model_that_knows_every_answer_passes_every_case() -> None:
     report = _report(*_right())
     assert {suite.passed.value for suite in report.suites} == {1.0}
     assert {suite.steady.value for suite in report.suites if suite.steady} == {1.0}
+    assert {suite.rises.value for suite in report.suites if suite.rises} == {1.0}
     assert {kind: figure.value for kind, figure in report.kinds.items()} == dict.fromkeys(Kind, 1.0)
     assert sum(suite.passed.n for suite in report.suites) == len(CASES)
     assert sum(figure.n for figure in report.kinds.values()) == len(CASES)
@@ -58,6 +59,13 @@ def test_a_model_that_always_says_the_same_fails_where_it_is_asked_something() -
     minimum = kinds[Kind.MINIMUM]
     assert minimum is not None
     assert minimum < 0.4
+    # Nothing falls, and nothing rises.
+    assert report.rises is not None
+    assert report.rises.value == 0
+    assert report.rises.n == sum(case.kind is Kind.DIRECTION for case in CASES)
+    assert {suite.rises.value for suite in report.suites if suite.rises} == {0.0}
+    told = {suite.capability for suite in report.suites if suite.rises}
+    assert told == {case.capability for case in CASES if case.kind is Kind.DIRECTION}
 
 
 def _first_text_of(kind: Kind) -> tuple[int, str]:
@@ -111,6 +119,28 @@ def test_a_fall_beyond_the_tolerance_violates_a_direction(fall: float) -> None:
         need[text, 0, 0], need[text, 0, 3] = 1 - urgency, urgency
     after = _share_of(_report(need, mood), capability)
     assert before - after == pytest.approx(float(fall > TOLERANCE))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rises"),
+    [
+        (0.5, 0.5 + TOLERANCE + 0.01, True),
+        (0.5, 0.5 + TOLERANCE - 0.01, False),
+        (FULL + 0.02, FULL + 0.01, True),
+        (FULL + 0.01, FULL - 0.01, False),
+    ],
+)
+def test_what_rises_goes_up_or_is_near_the_top(before: float, after: float, rises: bool) -> None:
+    need, mood = _right()
+    row, capability = _first_text_of(Kind.DIRECTION)
+    for text, urgency in ((row, before), (row + 1, after)):
+        need[text] = 0
+        need[text, 0, 0], need[text, 0, 3] = 1 - urgency, urgency
+    suites = _report(need, mood).suites
+    (figure,) = (suite.rises for suite in suites if suite.capability == capability)
+    assert figure is not None
+    assert figure.value is not None
+    assert figure.n - figure.value * figure.n == pytest.approx(float(not rises))
 
 
 def test_a_model_without_a_head_is_refused() -> None:

@@ -7,11 +7,13 @@ import pytest
 
 from replyrank.training.evaluate import evaluate
 from replyrank.training.evaluation_report import (
+    BehaviourReport,
     DataReport,
     EvaluationReport,
     Figure,
     LeftOut,
     Report,
+    SuiteReport,
 )
 from replyrank.training.predictions import Predictions
 from replyrank.training.report import cell, markdown, table, write_report
@@ -63,6 +65,49 @@ def test_tables_are_even_in_a_terminal() -> None:
         "| intent        |    90 |",
         "| a longer name | 1,234 |",
     ]
+
+
+def test_a_narrow_column_has_a_rule_that_markdown_knows() -> None:
+    assert table(["a", "b"], [["x", "1"]]).splitlines()[1] == "| -- | -: |"
+
+
+def test_markdown_shows_what_rises_beside_what_does_not_fall(report: Report) -> None:
+    def figure(value: float) -> Figure:
+        return Figure(value=value, low=value, high=value, n=4)
+
+    def behaviour(passed: float, rises: float) -> BehaviourReport:
+        suites = tuple(
+            SuiteReport(
+                capability=name,
+                templates=2,
+                passed=figure(passed),
+                steady=None,
+                rises=figure(rises) if name == "time_to_event" else None,
+            )
+            for name in ("time_to_event", "sarcasm")
+        )
+        kinds = dict.fromkeys(("minimum", "direction"), figure(passed))
+        return BehaviourReport(suites=suites, kinds=kinds, rises=figure(rises))
+
+    text = markdown(
+        report.model_copy(
+            update={
+                "model": report.model.model_copy(update={"behaviour": behaviour(1, 0.5)}),
+                "baselines": (
+                    report.baselines[0].model_copy(update={"behaviour": behaviour(0.75, 0)}),
+                ),
+            }
+        )
+    )
+    table_rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()]
+    rows = {cells[0]: cells[1:] for cells in table_rows if cells}
+    assert rows["suite"] == ["cases", "ours", "simple", "steady", "rises"]
+    of = ["4", "100 % [100, 100]", "75 % [75, 75]", "-"]
+    assert rows["time to event"] == [*of, "50 % [50, 50]"]
+    assert rows["sarcasm"] == [*of, "-"]
+    assert rows["all of kind minimum"] == [*of, "-"]
+    assert rows["all of kind direction"] == [*of, "50 % [50, 50]"]
+    assert "Directions that rise, beside: simple 0 % [0, 0]." in text
 
 
 def test_markdown_shows_figures_with_interval_and_n_beside_baselines(report: Report) -> None:
