@@ -13,7 +13,7 @@ from replyrank.data.readers import Problem, open_source
 from replyrank.data.samples.load import load_samples
 from replyrank.data.vocabulary import INTENTS, Intent
 from replyrank.models import load_scorer
-from replyrank.models.find import DEFAULT, FALLBACK, FAST
+from replyrank.models.find import DEFAULT, FALLBACK, FAST, find_artefact
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.bulk import BulkOptions, score_file
 from replyrank.training.metrics import auroc
@@ -30,6 +30,10 @@ IDLE = (
 )
 
 
+#: of a folder that ships, in bytes
+MOST = 30_000_000
+
+
 @pytest.fixture(scope="module", params=[DEFAULT, FAST, FALLBACK])
 def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -38,6 +42,11 @@ def model(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def scores(model: str) -> ScoreBatch:
     return load_scorer(model).score_batch([sample.message.text for sample in load_samples()])
+
+
+def test_a_folder_that_ships_is_small(model: str) -> None:
+    folder = find_artefact(model).folder
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= MOST
 
 
 def test_a_stolen_card_comes_before_small_talk(model: str) -> None:
