@@ -20,14 +20,17 @@ from replyrank.training.rows import TrainingRows
 _RESAMPLES: Final = 200
 #: how far few posts may widen a limit
 _WIDEST: Final = 4.0
+#: from so many posts on a limit is never widened
+MANY: Final = 5_000
 
 
 def unseen_checks(parts: Sequence[FoldLogits], posts: TrainingRows, seed: int) -> list[Check]:
     """Drop of macro-F1 and rise of calibration error of each head, int8 against fp32.
 
     Every post is judged by the models that are blind to it. On few posts a difference beyond
-    the limit is often chance, so the limit is then half of the 95 % interval that the difference
-    has over resamples of these very posts, but never more than four times what it is on many.
+    the limit is often chance, so below ``MANY`` posts the limit is half of the 95 % interval that
+    the difference has over resamples of these very posts, where that is wider, but never more than
+    four times what it is on many.
 
     Args:
         parts: what the model blind to each fold says of its posts.
@@ -54,7 +57,7 @@ def unseen_checks(parts: Sequence[FoldLogits], posts: TrainingRows, seed: int) -
     checks = []
     for name, estimate in found.items():
         least = INT8_F1_DROP if name.startswith("drop") else INT8_ECE_RISE
-        chance = float(estimate.high - estimate.low) / 2
+        chance = 0.0 if len(rows) >= MANY else float(estimate.high - estimate.low) / 2
         limit = float(np.clip(chance, least, _WIDEST * least))
         checks.append(Check(name, float(estimate.value), limit))
     return checks

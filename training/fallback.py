@@ -21,7 +21,7 @@ from replyrank.models.linear import (
 )
 
 FEATURES: Final = 1 << 17
-#: Inverse strength of the penalty: see models/README.md for the measurement.
+#: Inverse strength of the penalty: chosen once, like the number of features.
 NEED_C: Final = 30.0
 SENTIMENT_C: Final = 10.0
 

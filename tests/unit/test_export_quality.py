@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from replyrank.models.parity import INT8_ECE_RISE, INT8_F1_DROP, Check
-from replyrank.training.export_quality import unseen_checks
+from replyrank.training.export_quality import MANY, unseen_checks
 from replyrank.training.oof import FoldLogits, Logits
 from replyrank.training.rows import TrainingRows
 
@@ -21,7 +21,8 @@ def _logits(rows: TrainingRows, wrong: float, seed: int) -> Logits:
     return Logits(need, np.eye(3)[rows.sentiment] * 6.0)
 
 
-def _checks(n: int, wrong_fp32: float, wrong_int8: float) -> dict[str, Check]:
+def _checks(n: int, wrong_fp32: float, wrong_int8: float, *, seed: int = 1) -> dict[str, Check]:
+    """Checks of graphs whose mistakes are alike; with another seed int8 makes its own."""
     rng = np.random.default_rng(0)
     rows = TrainingRows(
         ("",) * n, rng.integers(0, 4, n), rng.integers(0, 4, n), rng.integers(0, 3, n)
@@ -31,7 +32,7 @@ def _checks(n: int, wrong_fp32: float, wrong_int8: float) -> dict[str, Check]:
     for chosen in (np.flatnonzero(half), np.flatnonzero(~half)):
         posts = rows.take(chosen)
         parts.append(
-            FoldLogits(chosen, _logits(posts, wrong_fp32, 1), _logits(posts, wrong_int8, 1))
+            FoldLogits(chosen, _logits(posts, wrong_fp32, 1), _logits(posts, wrong_int8, seed))
         )
     return {check.name: check for check in unseen_checks(parts, rows, seed=1)}
 
@@ -58,6 +59,15 @@ def test_a_loss_that_few_posts_explain_by_chance_passes() -> None:
     few = _checks(100, 0.05, 0.08)[F1]
     assert few.value > INT8_F1_DROP
     assert few.limit > few.value
+
+
+def test_many_posts_widen_no_limit() -> None:
+    # Labels that flip back and forth: no loss on the whole, and much of it by chance.
+    def limit(n: int) -> float:
+        return _checks(n, 0.4, 0.4, seed=2)[F1].limit
+
+    assert limit(MANY - 1) > INT8_F1_DROP
+    assert limit(MANY) == INT8_F1_DROP
 
 
 def test_a_ruined_graph_fails_on_few_posts_too() -> None:
