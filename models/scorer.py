@@ -28,7 +28,7 @@ from replyrank.models.scores import Score, ScoreBatch
 from replyrank.models.session import INPUT, NEED, SENTIMENT, open_session
 from replyrank.models.tokens import PostTokenizer
 
-#: Rows that go through the session at once: see models/README.md for the measurement.
+#: Rows that go through the session at once.
 BATCH_ROWS: Final = 16
 #: Tokens that do: what a session needs grows with them, and it keeps what it once needed.
 _BATCH_TOKENS: Final = 1_024
