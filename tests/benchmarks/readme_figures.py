@@ -69,7 +69,8 @@ def quality_table() -> str:
         (label, *(f"{model[part][key]['figures'][figure]['value']:.3f}" for model in models))
         for label, part, key, figure in _QUALITY
     ]
-    names = [_APART.get(model["name"], model["name"]) for model in models]
+    given = [str(model["name"]) for model in models]
+    names = [_APART.get(name, name) for name in given]
     return table((f"{report['data']['rows']} test posts", *names), rows)
 
 

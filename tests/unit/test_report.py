@@ -86,7 +86,7 @@ def test_markdown_shows_what_rises_beside_what_does_not_fall(report: Report) -> 
             )
             for name in ("time_to_event", "sarcasm")
         )
-        kinds = dict.fromkeys(("minimum", "direction"), figure(passed))
+        kinds = {name: figure(passed) for name in ("minimum", "direction")}
         return BehaviourReport(suites=suites, kinds=kinds, rises=figure(rises))
 
     text = markdown(
