@@ -8,9 +8,10 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -18,6 +19,7 @@ from starlette.responses import Response
 
 from replyrank.serving.api import docs, inference, learning, queue, scoring, watching
 from replyrank.serving.api.context import ClientGoneError
+from replyrank.serving.api.direct import Direct
 from replyrank.serving.api.guard import App, Guard
 from replyrank.serving.api.problems import ProblemError
 from replyrank.serving.inbox import Inbox
@@ -30,6 +32,7 @@ _LOG: Final = structlog.get_logger("replyrank.api")
 _KEYS_AGAIN: Final = 2.0
 _CLIENT_GONE: Final = 499
 _SHOWN: Final = 20
+_DIRECT: Final = ("/v1/score", "/v1/messages", "/v1/messages/batch", "/v1/queue/claim")
 
 
 def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
@@ -77,7 +80,12 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
         app.add_exception_handler(kind, _database)
     app.add_exception_handler(ClientGoneError, _gone)
     app.add_exception_handler(Exception, _unexpected)
-    return _Service(Guard(app, settings, keys, metrics), inbox, app)
+    direct = Direct(app, [*_asked_often(scoring.router), *_asked_often(queue.router)])
+    return _Service(Guard(direct, settings, keys, metrics), inbox, app, direct)
+
+
+def _asked_often(router: APIRouter) -> list[APIRoute]:
+    return [one for one in router.routes if isinstance(one, APIRoute) and one.path in _DIRECT]
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -97,10 +105,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
 class _Service:
     """The guarded application, with the inbox and the routes for whoever runs it."""
 
-    def __init__(self, app: App, inbox: Inbox, routes: FastAPI) -> None:
+    def __init__(self, app: App, inbox: Inbox, routes: FastAPI, direct: Direct) -> None:
         self._app = app
         self.inbox = inbox
         self.routes = routes
+        self.direct = direct
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)

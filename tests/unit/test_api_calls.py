@@ -1,7 +1,8 @@
-"""Work is dropped when nobody waits for it any more."""
+"""How routes are called: by what way, and for how long somebody waits."""
 
 import asyncio
 from collections.abc import Coroutine
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ pytest.importorskip("fastapi", reason="the service needs fastapi (extra serve)")
 
 from fastapi import Request
 
+from replyrank.serving.api import queue, scoring
+from replyrank.serving.api.app import _DIRECT, _asked_often
 from replyrank.serving.api.context import ClientGoneError, while_connected
 
 
@@ -24,6 +27,14 @@ def request(*messages: str, after: float = 0.0) -> Request:
         return {"type": left.pop(0)}
 
     return Request({"type": "http", "headers": []}, receive)
+
+
+def test_routes_that_are_called_directly_take_the_request_alone() -> None:
+    # A parameter of another kind would need what is bypassed.
+    routes = [*_asked_often(scoring.router), *_asked_often(queue.router)]
+    assert sorted(one.path for one in routes) == sorted(_DIRECT)
+    for one in routes:
+        assert list(signature(one.endpoint).parameters) == ["request"]
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
