@@ -68,6 +68,8 @@ def against_mlflow(folder: Path, texts: list[str]) -> Facts:
         rival = subprocess.Popen(  # noqa: S603
             [*command, "--env-manager", "local", "-h", HOST], stdout=log, stderr=log,
             cwd=folder, start_new_session=True,
+            # It starts uvicorn by its name.
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         )  # fmt: skip
     try:
         wait_for(lambda: httpx.get(f"http://{HOST}:8104/ping").status_code == 200)
