@@ -32,7 +32,8 @@ _LOG: Final = structlog.get_logger("replyrank.api")
 _KEYS_AGAIN: Final = 2.0
 _CLIENT_GONE: Final = 499
 _SHOWN: Final = 20
-_DIRECT: Final = ("/v1/score", "/v1/messages", "/v1/messages/batch", "/v1/queue/claim")
+#: routes that are asked all the time, and take the request alone
+DIRECT: Final = ("/v1/score", "/v1/messages", "/v1/messages/batch", "/v1/queue/claim")
 
 
 def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
@@ -80,12 +81,13 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
         app.add_exception_handler(kind, _database)
     app.add_exception_handler(ClientGoneError, _gone)
     app.add_exception_handler(Exception, _unexpected)
-    direct = Direct(app, [*_asked_often(scoring.router), *_asked_often(queue.router)])
+    direct = Direct(app, [*asked_often(scoring.router), *asked_often(queue.router)])
     return _Service(Guard(direct, settings, keys, metrics), inbox, app, direct)
 
 
-def _asked_often(router: APIRouter) -> list[APIRoute]:
-    return [one for one in router.routes if isinstance(one, APIRoute) and one.path in _DIRECT]
+def asked_often(router: APIRouter) -> list[APIRoute]:
+    """The routes of a router that are called directly."""
+    return [one for one in router.routes if isinstance(one, APIRoute) and one.path in DIRECT]
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

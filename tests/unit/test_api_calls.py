@@ -12,7 +12,7 @@ pytest.importorskip("fastapi", reason="the service needs fastapi (extra serve)")
 from fastapi import Request
 
 from replyrank.serving.api import queue, scoring
-from replyrank.serving.api.app import _DIRECT, _asked_often
+from replyrank.serving.api.app import DIRECT, asked_often
 from replyrank.serving.api.context import ClientGoneError, while_connected
 
 
@@ -31,8 +31,8 @@ def request(*messages: str, after: float = 0.0) -> Request:
 
 def test_routes_that_are_called_directly_take_the_request_alone() -> None:
     # A parameter of another kind would need what is bypassed.
-    routes = [*_asked_often(scoring.router), *_asked_often(queue.router)]
-    assert sorted(one.path for one in routes) == sorted(_DIRECT)
+    routes = [*asked_often(scoring.router), *asked_often(queue.router)]
+    assert sorted(one.path for one in routes) == sorted(DIRECT)
     for one in routes:
         assert list(signature(one.endpoint).parameters) == ["request"]
 
