@@ -43,7 +43,7 @@ def explain(
         follow_ups: messages after the first one.
         notes: what else a reader must know.
     """
-    # A float of Python is put into words three times as fast as one of numpy.
+    # A float of Python is put into words faster than one of numpy.
     columns = (scored.value, scored.harm, scored.handling, scored.reach, scored.repeat)
     value, harm, handling, reach, repeat = (figure(float(column[row])) for column in columns)
     line = f"{value} pts/agent-min = {harm} pts/min ÷ {handling} min; {_terms(scored, row, policy)}"

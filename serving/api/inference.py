@@ -14,9 +14,9 @@ from replyrank.data.vocabulary import SCORE_COLUMNS, TEXT_SCORE_COLUMNS
 from replyrank.pipeline.score_columns import score_columns
 from replyrank.serving.api import docs
 from replyrank.serving.api.context import admit, answer, inbox_of, read
-from replyrank.serving.api.problems import bad_request, not_found, unavailable
+from replyrank.serving.api.problems import bad_request, not_found
 from replyrank.serving.api.schemas import Words
-from replyrank.serving.api.scoring import scored
+from replyrank.serving.api.scoring import no_model, scored
 from replyrank.serving.inbox import Inbox
 from replyrank.serving.queue.inbound import writable
 from replyrank.serving.queue.keys import Scope
@@ -118,8 +118,7 @@ def _in_use(inbox: Inbox, model: str) -> str:
     """
     best = inbox.models.best()
     if best is None:
-        detail = f"no model is loaded ({inbox.models.problem}); name one with --model"
-        raise unavailable(detail, 10)
+        raise no_model(inbox)
     if model not in (ANY, best.name):
         detail = f"no model of that name is in use; ask for {best.name}, or for {ANY}"
         raise not_found(detail)

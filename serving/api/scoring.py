@@ -51,10 +51,15 @@ async def scored(request: Request, texts: list[str]) -> ScoreBatch:
         inbox.metrics.rejected.labels("expired").inc()
         raise _refused(Refusal.DEADLINE, inbox, seconds) from None
     except NoModelError:
-        detail = f"no model is loaded ({inbox.models.problem}); name one with --model"
-        raise unavailable(detail, 10) from None
+        raise no_model(inbox) from None
     finally:
         inbox.gate.leave(tokens, is_large=is_large)
+
+
+def no_model(inbox: Inbox) -> ProblemError:
+    """503: there is none to ask."""
+    detail = f"no model is loaded ({inbox.models.problem}); name one with --model"
+    return unavailable(detail, 10)
 
 
 def _check_texts(texts: list[str], inbox: Inbox) -> None:

@@ -24,7 +24,7 @@ _PRIME: Final = np.uint64((1 << 31) - 1)
 #: by which the letters of a shingle are multiplied, so that their order counts
 _POWERS: Final = tuple(31**power for power in range(SHINGLE))
 _DIGITS: Final = 32
-#: letters whose hashes are computed together: 100 bytes of memory each
+#: letters whose hashes are computed together: each has one of 8 bytes a function
 _AT_ONCE: Final = 50_000
 
 IntArray = npt.NDArray[np.uint64]

@@ -166,35 +166,28 @@ def test_scores_come_back_to_whom_they_belong() -> None:
     asyncio.run(go())
 
 
-def test_a_lone_request_does_not_wait_and_those_that_do_are_scored_together() -> None:
+@pytest.mark.parametrize(
+    ("waiting", "scored"),
+    [
+        ([1] * (CHUNK + 5), [1, CHUNK, 5]),
+        # Never more than a chunk, even if one more request would be begun with.
+        ([CHUNK - 1, CHUNK, 1], [1, CHUNK - 1, CHUNK, 1]),
+    ],
+)
+def test_a_lone_request_does_not_wait_and_those_that_do_are_scored_together(
+    waiting: list[int], scored: list[int]
+) -> None:
     async def go() -> None:
         scorer, batches = SlowScorer(), list[Batch]()
         engine = await running(models(scorer), batches)
         scorer.go.clear()
         first = engine.submit(["a"], Lane.INTERACTIVE)
         await asyncio.to_thread(scorer.begun.wait, 10)
-        others = [engine.submit([f"b{n}"], Lane.INTERACTIVE) for n in range(CHUNK + 5)]
+        others = [engine.submit(["b"] * size, Lane.INTERACTIVE) for size in waiting]
         scorer.go.set()
         await asyncio.gather(first, *others)
         engine.stop()
-        assert [batch.texts for batch in batches] == [1, CHUNK, 5]
-
-    asyncio.run(go())
-
-
-def test_a_batch_is_never_larger_than_a_chunk() -> None:
-    async def go() -> None:
-        scorer, batches = SlowScorer(), list[Batch]()
-        engine = await running(models(scorer), batches)
-        scorer.go.clear()
-        first = engine.submit(["a"], Lane.INTERACTIVE)
-        await asyncio.to_thread(scorer.begun.wait, 10)
-        sizes = (CHUNK - 1, CHUNK, 1)
-        others = [engine.submit(["b"] * size, Lane.INTERACTIVE) for size in sizes]
-        scorer.go.set()
-        await asyncio.gather(first, *others)
-        engine.stop()
-        assert [batch.texts for batch in batches] == [1, CHUNK - 1, CHUNK, 1]
+        assert [batch.texts for batch in batches] == scored
 
     asyncio.run(go())
 
