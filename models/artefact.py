@@ -80,6 +80,11 @@ class Artefact:
         """Where the file ``name`` lies."""
         return self.folder / name
 
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(path.stat().st_size for path in self.folder.iterdir())
+
 
 def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and name == PurePosixPath(name).name and "\\" not in name

@@ -6,6 +6,7 @@ while one transaction runs, what comes in meanwhile gathers, and goes into the n
 """
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ class Arrivals:
         answer: asyncio.Future[Sequence[Received]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_HandedIn(messages, team, answer))
         if self._working is None:
-            self._working = asyncio.create_task(self._work())
+            # It works for all, so not in the name of whoever came first.
+            self._working = asyncio.create_task(self._work(), context=contextvars.Context())
         return await answer
 
     async def _work(self) -> None:

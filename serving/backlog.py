@@ -18,6 +18,7 @@ from replyrank.serving.queue.store import Store
 from replyrank.serving.queue.weighing import Weighing
 from replyrank.serving.scoring.engine import CHUNK, Engine, Lane, NoModelError
 from replyrank.serving.scoring.models import Loaded, Models
+from replyrank.serving.stages import Stage, Trace
 
 _LOG: Final = structlog.get_logger("replyrank.backlog")
 #: messages that are scored by the fallback together
@@ -43,6 +44,7 @@ class Backlog:
         weighing: how items are weighed now.
         on_change: is told of the items that changed.
         is_mine: whether this process is the one that scores.
+        trace: is told of each batch.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Backlog:
         weighing: Callable[[], Weighing],
         on_change: Callable[[Sequence[Standing]], None],
         is_mine: Callable[[], bool],
+        trace: Trace,
     ) -> None:
         self._store = store
         self._models = models
@@ -67,6 +70,7 @@ class Backlog:
         self._weighing = weighing
         self._on_change = on_change
         self._is_mine = is_mine
+        self._trace = trace
         self._fresh = asyncio.Event()
         self._came = 0
         self._is_behind = False
@@ -122,7 +126,9 @@ class Backlog:
     async def _score_some(self, some: Sequence[Unscored], model: Loaded) -> None:
         """Score messages, and let their items stand where that puts them."""
         self._fresh.clear()
-        said = await self._ask(some, model)
+        with self._trace(Stage.SCORE) as tell:
+            tell((one.item for one in some), model.name)
+            said = await self._ask(some, model)
         changed = await self._write(self._store.write_said, said, self._weighing())
         self._on_change(changed)
 

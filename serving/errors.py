@@ -3,6 +3,7 @@
 MissingExtraError       a command needs an extra that is not installed; exit code 1
 IncompleteInputError    an input broke off before its end; exit code 1
 StoreError              the queue's database cannot be used; exit code 1
+MemoryShortError        another model does not fit beside the one in use; exit code 1
 ListenError             the service cannot listen where it should; exit code 1
 UnreachableError        the service does not answer; exit code 1
 """
@@ -27,6 +28,10 @@ class IncompleteInputError(ReplyrankError):
 
 class StoreError(ReplyrankError):
     """The queue's database cannot be used."""
+
+
+class MemoryShortError(ReplyrankError):
+    """There is too little memory for another model beside the one in use."""
 
 
 class ListenError(ReplyrankError):

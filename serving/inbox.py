@@ -34,10 +34,11 @@ from replyrank.serving.queue.schema import EventKind, State
 from replyrank.serving.queue.shown import Shown
 from replyrank.serving.queue.store import Store
 from replyrank.serving.queue.weighing import Weighing, prior_of
-from replyrank.serving.scoring.engine import CHUNK, Batch, Engine, Lane
+from replyrank.serving.scoring.engine import CHUNK, Engine, Lane
 from replyrank.serving.scoring.gate import Gate
 from replyrank.serving.scoring.models import Models
 from replyrank.serving.settings import Settings
+from replyrank.serving.stages import Stage, Trace, untraced
 
 Result = TypeVar("Result")
 
@@ -77,10 +78,12 @@ class Inbox:
         self.store = Store(self.database, self.policy)
         self.models = Models(settings.model, settings.threads or available_cpus())
         self.gate = Gate(settings.max_wait, max_tokens=256)
-        self.engine = Engine(self.models, self.gate, self._on_batch)
+        self.engine = Engine(self.models, self.gate, metrics.computed)
         self.ranker = Ranker(self.policy, prior_of(self.policy, None))
         self.hub = Hub()
         self._shown = Shown()
+        #: is told of each stage; set it before the start
+        self.trace: Trace = untraced
         metrics.follow(lambda: self.gate.inside)
         self.is_draining = False
         self._writes = ThreadPoolExecutor(self.database.writers, "store")
@@ -96,6 +99,7 @@ class Inbox:
             weighing=lambda: self.weighing,
             on_change=self._changed,
             is_mine=lambda: self._leads is not None,
+            trace=lambda stage: self.trace(stage),  # noqa: PLW0108  it may be set later
         )
         self._arrivals = Arrivals(self._take_in)
         self._seen_event = 0
@@ -169,7 +173,10 @@ class Inbox:
         Returns:
             what became of each, in their order.
         """
-        return await self._arrivals.ingest(messages, team)
+        with self.trace(Stage.INGEST) as tell:
+            received = await self._arrivals.ingest(messages, team)
+            tell(one.item for one in received if one.item is not None)
+        return received
 
     async def queue(
         self, wanted: Filter, limit: int, offset: int, agent: str | None
@@ -190,6 +197,15 @@ class Inbox:
         self, agent: str, wanted: Filter, lease: float, item: int | None = None
     ) -> tuple[Lease, Item] | None:
         """Lease the item to answer next, or one that is named; None if there is none."""
+        with self.trace(Stage.CLAIM) as tell:
+            found = await self._claim(agent, wanted, lease, item)
+            if found is not None:
+                tell((found[1].id,))
+        return found
+
+    async def _claim(
+        self, agent: str, wanted: Filter, lease: float, item: int | None
+    ) -> tuple[Lease, Item] | None:
         named, lease_ms = [] if item is None else [item], round(lease * 1_000)
         while candidates := named or self.ranker.next(_now(), wanted, agent=agent):
             some = candidates[:_AT_ONCE]
@@ -224,9 +240,11 @@ class Inbox:
         self, item: int, generation: int, outcome: State, team: str | None
     ) -> Finished | None:
         """Answer or close an item; None if the lease is lost."""
-        done = await self._run(
-            self._writes, self.store.finish, item, generation, outcome, self.weighing, team
-        )
+        with self.trace(Stage.REPLY) as tell:
+            done = await self._run(
+                self._writes, self.store.finish, item, generation, outcome, self.weighing, team
+            )
+            tell((item,))
         if done is not None:
             self.ranker.update([], _now(), gone=[item])
             self._shown.forget([item])
@@ -273,7 +291,9 @@ class Inbox:
 
     def _changed(self, standings: Sequence[Standing]) -> None:
         """Items stand otherwise now."""
-        self.ranker.update(standings, _now())
+        with self.trace(Stage.RANK) as tell:
+            self.ranker.update(standings, _now())
+            tell(one.id for one in standings)
         self._shown.forget(one.id for one in standings)
         self.hub.wake()
 
@@ -372,9 +392,6 @@ class Inbox:
         while ids := await self._run(self._writes, self.store.outdated, after, _MANY):
             await self._run(self._writes, self.store.weigh_again, ids, self.weighing)
             after = ids[-1]
-
-    def _on_batch(self, batch: Batch) -> None:
-        self.metrics.computed(batch)
 
 
 def _now() -> datetime:

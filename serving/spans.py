@@ -1,10 +1,11 @@
-"""What traces tell of a request: method, route, status and time, and nothing else.
+"""What traces tell: of a request method, route, status and time, of a stage the items it went over.
 
 The libraries of the extra ``otel`` would also tell the query, addresses, and the words of an
 exception, in which a person's may stand. Needs the extra.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -12,9 +13,10 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Status
+from opentelemetry.trace import Span, Status
 
 from replyrank.serving.api.guard import OPEN
+from replyrank.serving.stages import Stage, Telling
 
 #: what may leave, in the older and the newer words of OpenTelemetry
 _TOLD: Final = frozenset(
@@ -22,8 +24,11 @@ _TOLD: Final = frozenset(
         *("http.method", "http.route", "http.status_code"),
         *("http.request.method", "http.response.status_code", "error.type"),
         *("exception.type",),
+        *("replyrank.items", "replyrank.count", "replyrank.model"),
     }
 )
+#: items that a span names; it counts all
+_SHOWN: Final = 100
 #: what asks every few seconds whether all is well
 _UNTRACED: Final = ",".join(f"{path}$" for path in sorted({*OPEN, "/metrics"}))
 
@@ -50,6 +55,32 @@ def instrument(app: FastAPI, exporter: SpanExporter) -> TracerProvider:
         exclude_spans=["receive", "send"],
     )
     return provider
+
+
+def stages_of(provider: TracerProvider) -> Callable[[Stage], AbstractContextManager[Telling]]:
+    """What makes a span of each stage: below that of its request, where one waits for it.
+
+    Items are told by their numbers, which are ours: they say nothing of a person.
+    """
+    tracer = provider.get_tracer("replyrank")
+
+    @contextmanager
+    def trace(stage: Stage) -> Generator[Telling]:
+        with tracer.start_as_current_span(stage.value) as span:
+            yield _telling(span)
+
+    return trace
+
+
+def _telling(span: Span) -> Telling:
+    def tell(items: Iterable[int], model: str | None = None) -> None:
+        numbers = list(items)
+        span.set_attribute("replyrank.count", len(numbers))
+        span.set_attribute("replyrank.items", numbers[:_SHOWN])
+        if model is not None:
+            span.set_attribute("replyrank.model", model)
+
+    return tell
 
 
 class _Sparing(SpanExporter):

@@ -1,4 +1,4 @@
-"""Traces of requests, where the extra ``otel`` is there and an address to send them to is named."""
+"""Traces, where the extra ``otel`` is there and an address to send them to is named."""
 
 import os
 from importlib.util import find_spec
@@ -38,11 +38,13 @@ def set_up(app: Any) -> "TracerProvider | None":
         OTLPSpanExporter,
     )
 
-    from replyrank.serving.spans import instrument  # noqa: PLC0415  the extra
+    from replyrank.serving.spans import instrument, stages_of  # noqa: PLC0415  the extra
 
     # A span is made on the way through the application.
     app.direct.bypass_nothing()
-    return instrument(app.routes, OTLPSpanExporter())
+    provider = instrument(app.routes, OTLPSpanExporter())
+    app.inbox.trace = stages_of(provider)
+    return provider
 
 
 def _is_there(name: str) -> bool:

@@ -22,15 +22,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.testing import capture_logs
 
+from replyrank.models.find import find_artefact
 from replyrank.serving import tracing
 from replyrank.serving.inbox import Inbox
 from replyrank.serving.queue.keys import Scope, make_key
+from replyrank.serving.stages import Stage
 from tests.queues import opened
 from tests.services import message, running, settings, until
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TEXT = "my kettle exploded over breakfast"
 AUTHOR = "marguerite.h"
+STAGES = frozenset(Stage)
 
 
 @dataclass
@@ -45,13 +48,12 @@ class Collector:
         return [
             {
                 "name": span.name,
+                "id": span.span_id,
+                "parent": span.parent_span_id,
                 "service": {one.key: one.value.string_value for one in sent.resource.attributes}[
                     "service.name"
                 ],
-                **{
-                    one.key: one.value.string_value or one.value.int_value
-                    for one in span.attributes
-                },
+                **{one.key: _plain(one.value) for one in span.attributes},
                 "events": [
                     {one.key: one.value.string_value for one in event.attributes}
                     for event in span.events
@@ -62,6 +64,12 @@ class Collector:
             for scope in sent.scope_spans
             for span in scope.spans
         ]
+
+
+def _plain(value: Any) -> Any:
+    if value.HasField("array_value"):
+        return [one.int_value for one in value.array_value.values]
+    return value.string_value or value.int_value
 
 
 @pytest.fixture
@@ -108,14 +116,20 @@ class Traced:
     flush: Callable[[], object]
 
     def spans(self, count: int) -> list[dict[str, Any]]:
-        """All there are once there are so many: one ends after its answer has come."""
+        """Of all requests, once there are so many: one ends after its answer has come."""
+        return self._of(count, lambda name: name not in STAGES)
 
-        def are_there() -> bool:
+    def stages(self, count: int) -> list[dict[str, Any]]:
+        """Of all stages, once there are so many."""
+        return self._of(count, lambda name: name in STAGES)
+
+    def _of(self, count: int, wanted: Callable[[str], bool]) -> list[dict[str, Any]]:
+        def found() -> list[dict[str, Any]]:
             self.flush()
-            return len(self.collector.spans()) >= count
+            return [span for span in self.collector.spans() if wanted(span["name"])]
 
-        until(are_there)
-        return self.collector.spans()
+        until(lambda: len(found()) >= count)
+        return found()
 
 
 @pytest.fixture
@@ -183,7 +197,10 @@ def test_a_request_is_told_with_method_route_and_status(traced: Traced) -> None:
     assert traced.client.post("/v1/messages", json=message("1", TEXT)).status_code == 201
     assert traced.client.get("/v1/items/7").status_code == 404
     assert traced.client.get("/nowhere").status_code == 404
-    assert traced.spans(3) == [
+    found = traced.spans(3)
+    # The server begins each trace: none of the caller's is taken over.
+    assert [(span.pop("parent"), len(span.pop("id"))) for span in found] == [(b"", 8)] * 3
+    assert found == [
         {
             "name": "POST /v1/messages",
             "service": "replyrank",
@@ -208,6 +225,35 @@ def test_a_request_is_told_with_method_route_and_status(traced: Traced) -> None:
             "events": [],
         },
     ]
+
+
+def test_each_stage_of_a_message_is_told_with_its_item(traced: Traced) -> None:
+    client = traced.client
+    assert client.post("/v1/messages", json=message("1", TEXT)).status_code == 201
+    # What came in stands in the order, and again when a model has spoken.
+    traced.stages(4)
+    held = client.post("/v1/queue/claim", json={"agent": "ann"}).json()
+    finish = {"generation": held["generation"], "outcome": "answered"}
+    assert client.post(f"/v1/items/{held['item']}/finish", json=finish).status_code == 200
+    found = traced.stages(6)
+    assert sorted(span["name"] for span in found) == [
+        *("claim", "ingest", "rank", "rank", "reply", "score"),
+    ]
+    for span in found:
+        assert span["replyrank.items"] == [held["item"]]
+        assert span["replyrank.count"] == 1
+    assert {span["name"]: span.get("replyrank.model") for span in found} == {
+        **dict.fromkeys(Stage),
+        "score": find_artefact("fallback").config.name,
+    }
+
+
+def test_stages_that_somebody_waits_for_stand_below_the_request(traced: Traced) -> None:
+    assert traced.client.post("/v1/messages", json=message("1", TEXT)).status_code == 201
+    (request,) = traced.spans(1)
+    parents = {span["name"]: span["parent"] for span in traced.stages(4)}
+    assert parents["ingest"] == request["id"]
+    assert parents["rank"] == parents["score"] == b""
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/v2/health/live"])
