@@ -54,7 +54,12 @@ def ask(operation: Any, mode: Any, cases: int, seed: int = 0) -> Counter[int]:
     @settings(
         max_examples=cases,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.filter_too_much,
+            HealthCheck.data_too_large,
+            HealthCheck.large_base_example,
+        ],
         phases=[Phase.explicit, Phase.generate],
         database=None,
     )

@@ -242,10 +242,8 @@ def test_each_stage_of_a_message_is_told_with_its_item(traced: Traced) -> None:
     for span in found:
         assert span["replyrank.items"] == [held["item"]]
         assert span["replyrank.count"] == 1
-    assert {span["name"]: span.get("replyrank.model") for span in found} == {
-        **dict.fromkeys(Stage),
-        "score": find_artefact("fallback").config.name,
-    }
+    models = {span["name"]: span["replyrank.model"] for span in found if "replyrank.model" in span}
+    assert models == {"score": find_artefact("fallback").config.name}
 
 
 def test_stages_that_somebody_waits_for_stand_below_the_request(traced: Traced) -> None:
