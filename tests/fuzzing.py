@@ -9,7 +9,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="fuzzing needs schemat
 
 import hypothesis
 import requests
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from replyrank.serving.api.inference import ANY
 from tests.services import Service
@@ -48,9 +48,7 @@ def ask(operation: Any, mode: Any, cases: int, seed: int = 0) -> Counter[int]:
     session, statuses = requests.Session(), Counter[int]()
 
     @hypothesis.seed(seed)
-    @given(
-        case=operation.as_strategy(generation_mode=mode), is_ours=hypothesis.strategies.booleans()
-    )
+    @given(case=operation.as_strategy(generation_mode=mode), is_ours=strategies.booleans())
     @settings(
         max_examples=cases,
         deadline=None,
