@@ -9,9 +9,10 @@ schemathesis = pytest.importorskip("schemathesis", reason="fuzzing needs schemat
 
 import hypothesis
 import requests
-from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis import Phase, given, settings, strategies
 
 from replyrank.serving.api.inference import ANY
+from tests.patience import PATIENT
 from tests.services import Service
 
 #: the stream of events has no end to wait for
@@ -52,12 +53,7 @@ def ask(operation: Any, mode: Any, cases: int, seed: int = 0) -> Counter[int]:
     @settings(
         max_examples=cases,
         deadline=None,
-        suppress_health_check=[
-            HealthCheck.too_slow,
-            HealthCheck.filter_too_much,
-            HealthCheck.data_too_large,
-            HealthCheck.large_base_example,
-        ],
+        suppress_health_check=PATIENT,
         phases=[Phase.explicit, Phase.generate],
         database=None,
     )

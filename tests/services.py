@@ -59,7 +59,7 @@ def running(of: Settings, before: Callable[[Any], object] = lambda _: None) -> G
     """
     app = create_app(of)
     before(app)
-    # Told that it is TCP, or asyncio leaves small packets waiting for an acknowledgement (40 ms).
+    # Told that it is TCP, or asyncio leaves small packets waiting for an acknowledgement.
     sock = socket.socket(proto=socket.IPPROTO_TCP)
     sock.bind(("127.0.0.1", 0))
     config = uvicorn.Config(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -136,13 +136,7 @@ def _run(make: Callable[[], Database], examples: int) -> None:
             max_examples=examples,
             stateful_step_count=25,
             deadline=None,
-            suppress_health_check=[
-                HealthCheck.too_slow,
-                HealthCheck.filter_too_much,
-                HealthCheck.data_too_large,
-                HealthCheck.large_base_example,
-                HealthCheck.function_scoped_fixture,
-            ],
+            suppress_health_check=PATIENT,
         ),
     )
 

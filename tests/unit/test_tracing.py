@@ -198,7 +198,7 @@ def test_a_request_is_told_with_method_route_and_status(traced: Traced) -> None:
     assert traced.client.get("/v1/items/7").status_code == 404
     assert traced.client.get("/nowhere").status_code == 404
     found = traced.spans(3)
-    # The server begins each trace: none of the caller's is taken over.
+    # Nothing that the client sent stands above them.
     assert [(span.pop("parent"), len(span.pop("id"))) for span in found] == [(b"", 8)] * 3
     assert found == [
         {
