@@ -18,8 +18,8 @@ from replyrank.models.selftest import run_selftest, selftest_texts
 from replyrank.serving.errors import MemoryShortError
 
 _WARM_UP: Final = 8
-#: bytes of memory for each byte of an artefact: more than the shipped ones take, of which the linear
-#: one, which lies compressed, takes most
+#: bytes of memory for each byte of an artefact: more than the shipped ones take. The linear one,
+#: which lies compressed, takes most
 _TAKES: Final = 4
 #: bytes that must be left for the requests meanwhile
 _SPARE: Final = 64 << 20

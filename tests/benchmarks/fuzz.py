@@ -99,9 +99,8 @@ def main() -> None:
     )
     facts = {"requests": whole.total(), "found": {call: dict(one) for call, one in found.items()}}
     command = f"{_COMMAND} --cases {arguments.cases} --seed {arguments.seed}"
-    write(
-        "fuzz", facts, f"{body}\n\nNo answer was a 500; 503 says that it cannot answer in the time given.", command
-    )
+    told = "No answer was a 500; 503 says that it cannot answer in the time given."
+    write("fuzz", facts, f"{body}\n\n{told}", command)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.items import Lease, Receipt
 from replyrank.serving.queue.schema import State
 from replyrank.serving.queue.store import Store
+from tests.patience import PATIENT
 from tests.queues import PostgresServer, expire, inbound, item_of, sqlite_in, store, weighing
 
 AUTHORS = ("al", "bo", "cy")
