@@ -7,6 +7,8 @@ while one transaction runs, what comes in meanwhile gathers, and goes into the n
 
 import asyncio
 import contextvars
+import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ _MOST: Final = 500
 _MOST_LETTERS: Final = 200_000
 #: what is wrong with the database, and not with a message: another try would only wait as long
 _DOWN: Final = (OperationalError, InterfaceError, PoolTimeoutError)
+#: seconds for which a failure tells of the next try
+_LATELY: Final = 10.0
 
 #: takes messages of one team in, in one transaction
 Take = Callable[[Sequence[Inbound], str | None], Awaitable[Changes]]
@@ -59,6 +63,12 @@ class Arrivals:
         self._take = take
         self._waiting = deque[_HandedIn]()
         self._working: asyncio.Task[None] | None = None
+        self._failed_at = -math.inf
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the database refused what came last, a few seconds ago."""
+        return time.monotonic() - self._failed_at < _LATELY
 
     async def ingest(self, messages: Sequence[Inbound], team: str | None) -> Sequence[Received]:
         """Take messages in; when this returns they are on the disk.
@@ -99,6 +109,7 @@ class Arrivals:
         try:
             changes = await self._take(messages, together[0].team)
         except _DOWN as error:
+            self._failed_at = time.monotonic()
             for one in together:
                 one.fail(error)
             return
@@ -110,6 +121,7 @@ class Arrivals:
             for one in together:
                 await self._take_in([one])
             return
+        self._failed_at = -math.inf
         received = iter(changes.received)
         for one in together:
             own = _first(received, len(one.messages))

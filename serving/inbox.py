@@ -110,7 +110,7 @@ class Inbox:
         """By the priors of the model in use."""
         best = self.models.best()
         priors = None if best is None else best.scorer.config.priors.need
-        return Weighing(self.policy, prior_of(self.policy, priors))
+        return Weighing(self.policy, priors)
 
     async def start(self) -> None:
         """Open everything; when this returns the inbox is ready."""
@@ -158,9 +158,10 @@ class Inbox:
             return "no model could be loaded; GET /v1/statistics says why"
         try:
             await self._run(self._writes, self.store.check_writable)
+            fails = self._arrivals.is_failing
         except DBAPIError:
-            return "the database does not take anything now"
-        return None
+            fails = True
+        return "the database does not take anything now" if fails else None
 
     def score(self, texts: Sequence[str], seconds: float) -> "asyncio.Future[ScoreBatch]":
         """Scores of texts that are not kept; cancel the future to drop them."""

@@ -24,7 +24,7 @@ from replyrank.serving.api.app import create_app
 from replyrank.serving.errors import ListenError, StoreError
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.keys import list_keys
-from replyrank.serving.queue.weighing import Weighing, prior_of
+from replyrank.serving.queue.weighing import Weighing
 from replyrank.serving.settings import Settings
 
 _LOG: Final = structlog.get_logger("replyrank.service")
@@ -62,7 +62,7 @@ def weighing_of(settings: Settings) -> Weighing:
     except ReplyrankError:
         # As the service does where no model can be loaded.
         priors = None
-    return Weighing(policy, prior_of(policy, priors))
+    return Weighing(policy, priors)
 
 
 def run(settings: Settings) -> None:

@@ -23,7 +23,7 @@ from replyrank.serving.queue.inbound import Inbound
 from replyrank.serving.queue.items import Item, Lease, Said, Unscored
 from replyrank.serving.queue.schema import item, message
 from replyrank.serving.queue.store import Store
-from replyrank.serving.queue.weighing import Weighing, prior_of
+from replyrank.serving.queue.weighing import Weighing
 
 KINDS: Final = ("sqlite", "postgresql")
 NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -94,7 +94,7 @@ def private(number: str, words: str = "where is my order?", **fields: Any) -> In
 def weighing() -> Weighing:
     """By the shipped policy."""
     policy = load_policy()
-    return Weighing(policy, prior_of(policy, None))
+    return Weighing(policy, None)
 
 
 def store(database: Database) -> Store:

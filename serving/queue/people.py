@@ -24,6 +24,7 @@ from replyrank.data.label_records import Deletion, LabelRecord, ModelSaid, Recor
 from replyrank.data.text_key import text_key
 from replyrank.data.vocabulary import (
     INTENTS,
+    NEED_CELLS,
     SENTIMENT_LABELS,
     URGENCY_LEVELS,
     Channel,
@@ -31,7 +32,7 @@ from replyrank.data.vocabulary import (
     SentimentLabel,
     UrgencyLevel,
 )
-from replyrank.models.joint import intents, levels
+from replyrank.models.joint import intents, levels, stated
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.from_rows import probabilities
 from replyrank.serving.queue.schema import (
@@ -103,9 +104,8 @@ def correct(database: Database, labelling: Labelling, weighing: Weighing) -> int
             said=_said(row),
         )
         _keep(connection, record, row["author"])
-        connection.execute(
-            update(message).where(message.c.seq == row["seq"]).values(_labelled(row, labelling))
-        )
+        values = _labelled(row, labelling, weighing)
+        connection.execute(update(message).where(message.c.seq == row["seq"]).values(values))
         number: int = row["item"]
         weighing.write(connection, {number})
         connection.execute(
@@ -253,21 +253,17 @@ def _said(row: Any) -> ModelSaid | None:
     )
 
 
-def _labelled(row: Any, labelling: Labelling) -> dict[str, object]:
-    """Probabilities that agree with a person's labels; what he does not say stays in proportion."""
+def _labelled(row: Any, labelling: Labelling, weighing: Weighing) -> dict[str, object]:
+    """Probabilities that agree with a person's labels."""
     need, sentiment = probabilities(row["need"]), probabilities(row["sentiment"])
-    cells = np.full(16, 1 / 16) if need is None else need.astype(np.float64)
+    cells = np.full(NEED_CELLS, 1 / NEED_CELLS) if need is None else need.astype(np.float64)
     moods = np.full(3, 1 / 3) if sentiment is None else sentiment.astype(np.float64)
-    grid = cells.reshape(len(INTENTS), len(URGENCY_LEVELS)) + 1e-9
-    allowed = np.zeros_like(grid)
-    which = slice(None) if labelling.intent is None else INTENTS.index(labelling.intent)
-    level = slice(None) if labelling.urgency is None else labelling.urgency.value
-    allowed[which, level] = 1
-    grid = grid * allowed
+    intent = None if labelling.intent is None else INTENTS.index(labelling.intent)
+    level = None if labelling.urgency is None else labelling.urgency.value
     if labelling.sentiment is not None:
         moods = np.eye(3)[SENTIMENT_LABELS.index(labelling.sentiment)]
     return {
-        "need": (grid / grid.sum()).astype(np.float32).tobytes(),
+        "need": stated(cells, intent, level, weighing.cells).astype(np.float32).tobytes(),
         "sentiment": (moods / moods.sum()).astype(np.float32).tobytes(),
         "model": PERSON,
         "review": None,

@@ -9,6 +9,7 @@ Times come from the database. Order is not here: it is computed from the clock (
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from sqlalchemy import delete as sql_delete
@@ -32,7 +33,6 @@ from replyrank.serving.queue.schema import (
     item,
     item_key,
     message,
-    tally,
     tombstone,
 )
 from replyrank.serving.queue.statements import (
@@ -43,6 +43,9 @@ from replyrank.serving.queue.statements import (
     reserve,
 )
 from replyrank.serving.queue.weighing import Weighing, hold_items
+
+#: tally of the looks whether anything can be written
+_CHECKED: Final = "checked"
 
 
 class Store(Leases):
@@ -153,9 +156,12 @@ class Store(Leases):
             return remove_items(connection, ids) if ids else 0
 
     def check_writable(self) -> None:
-        """Begin and end a writing transaction; raises what the database raises."""
+        """Write a row; raises what the database raises.
+
+        A transaction that writes nothing would be fine on a full disk.
+        """
         with self.database.write() as connection:
-            connection.execute(select(func.count()).select_from(tally))
+            add_to_tally(connection, _CHECKED, 1)
 
     def _items_of(
         self, connection: Connection, keys: Iterable[tuple[str, str, str]]

@@ -41,12 +41,14 @@ class Weighing:
 
     Args:
         policy: the numbers.
-        prior: (6,), see ``prior_of``.
+        priors: (16,), the need priors of the model; None: there is none.
     """
 
-    def __init__(self, policy: Policy, prior: FloatArray) -> None:
+    def __init__(self, policy: Policy, priors: Sequence[float] | None) -> None:
         self.policy = policy
-        self._prior = prior
+        #: (16,) shares of the cells among all posts; None where no model tells them
+        self.cells = None if priors is None else np.asarray(priors, dtype=np.float64)
+        self._prior = prior_of(policy, priors)
 
     def write(self, connection: Connection, items: Iterable[int]) -> None:
         """Make everything of items that follows from their messages anew, and keep it.

@@ -327,6 +327,9 @@ def test_a_full_disk_is_told_and_passes(tmp_path: Path) -> None:
         taken = 1 + 50 * (len(answers) - len(refused))
         assert stored(service) == taken
         assert service.get("/v1/queue")["total"] > 0
+        assert answers[-1].status_code == 503
+        assert httpx.get(f"{service.address}/readyz").status_code == 503
         (tmp_path / "full").unlink()
         assert service.post("/v1/messages", message(5_000)).status_code == 201
+        assert httpx.get(f"{service.address}/readyz").status_code == 200
         assert stored(service) == taken + 1

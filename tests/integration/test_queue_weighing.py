@@ -6,7 +6,7 @@ from replyrank.pipeline.policy_file import load_policy
 from replyrank.serving.queue.database import Database
 from replyrank.serving.queue.items import Receipt
 from replyrank.serving.queue.store import Store
-from replyrank.serving.queue.weighing import Weighing, prior_of
+from replyrank.serving.queue.weighing import Weighing
 from tests.queues import inbound, item_of, posterior_of, said, store, taken, taken_as, weighing
 
 HIGH = POLICY_CLASSES.index(PolicyClass.HIGH)
@@ -65,7 +65,7 @@ def test_another_policy_changes_targets_and_ends(database: Database) -> None:
         }
     )
     queue = Store(database, faster)
-    weigh = Weighing(faster, prior_of(faster, None))
+    weigh = Weighing(faster, None)
     # What was never weighed bears no policy's name: it is weighed when it is scored.
     changes = queue.unscored(0, 9)
     store(database).write_said([said(changes[0])], weighing())
