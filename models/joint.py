@@ -9,9 +9,8 @@ from replyrank.data.vocabulary import INTENTS, URGENCY_LEVELS
 
 FloatArray = npt.NDArray[np.float64]
 
-#: probability of what a person says at which a model's split of it counts half. Chosen on the posts
-#: that shipped models get wrong: the log loss of their level, given the true intent, is as without
-#: it, and half as high where the true intent had almost nothing
+#: probability of what a person says at which a model's split of it counts half. Chosen on the
+#: held-out posts whose intent the shipped models get wrong, by the log loss of their true level
 _TRUSTED: Final = 0.02
 _LEAST: Final = 1e-9
 

@@ -1,17 +1,20 @@
 """How the database is opened, migrated, and what it does when it fails."""
 
 import threading
+import time
+from itertools import count
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from replyrank.serving.errors import StoreError
 from replyrank.serving.queue.database import Database
-from replyrank.serving.queue.schema import METADATA, tally
+from replyrank.serving.queue.schema import METADATA, message, tally
+from replyrank.serving.queue.store import Store
 from tests.queues import PostgresServer, inbound, opened, rows, store
 
 
@@ -111,3 +114,54 @@ def test_a_server_that_was_restarted_is_used_again(tmp_path: Path) -> None:
             assert rows(database, "message") == 2
     finally:
         server.close()
+
+
+def test_a_server_that_is_restarted_under_load_loses_nothing(tmp_path: Path) -> None:
+    """What was acknowledged is there; what was not was refused as the database's fault."""
+    server = PostgresServer(tmp_path / "postgres")
+    kept, refused, wrong = list[str](), list[Exception](), list[Exception]()
+    stop = threading.Event()
+
+    def hand_in(queue: Store, name: str) -> None:
+        for number in count():
+            if stop.is_set():
+                return
+            one = f"{name}-{number}"
+            try:
+                queue.ingest([inbound(one, author=one)])
+                kept.append(one)
+            except (OperationalError, InterfaceError) as error:
+                refused.append(error)
+            except Exception as error:  # kept for the assertion: a thread's own is lost
+                wrong.append(error)
+
+    try:
+        with opened(server.url()) as database:
+            queue = store(database)
+            threads = [threading.Thread(target=hand_in, args=(queue, name)) for name in "abc"]
+            for thread in threads:
+                thread.start()
+            for _ in range(2):
+                until_more(kept, 50)
+                server.restart()
+            until_more(kept, 50)
+            stop.set()
+            for thread in threads:
+                thread.join()
+            assert not wrong
+            assert refused
+            with database.read() as connection:
+                found = set(connection.execute(select(message.c.external_id)).scalars())
+            assert found >= set(kept)
+            assert queue.counts()["conservation_error"] == 0
+    finally:
+        stop.set()
+        server.close()
+
+
+def until_more(kept: list[str], more: int) -> None:
+    """Wait until so many more were acknowledged."""
+    wanted, end = len(kept) + more, time.monotonic() + 60
+    while len(kept) < wanted:
+        assert time.monotonic() < end, f"{len(kept)} of {wanted} after a minute"
+        time.sleep(0.01)
