@@ -23,8 +23,10 @@ from replyrank.serving.stages import Stage, Trace
 _LOG: Final = structlog.get_logger("replyrank.backlog")
 #: messages that are scored by the fallback together
 _MANY: Final = 256
-#: seconds that scoring leaves to those who hand messages in, after each batch
+#: seconds that scoring leaves to those who hand very many messages in, after each batch
 _POLITE: Final = 0.1
+#: seconds after which the model has a turn even then
+_TURN: Final = 1.0
 _HOUR: Final = 3_600.0
 
 #: runs a function of the database on a thread
@@ -75,6 +77,7 @@ class Backlog:
         self._came = 0
         self._is_behind = False
         self._last_ingest = 0.0
+        self._last_turn = 0.0
 
     def came(self, count: int) -> None:
         """So many messages were taken in here."""
@@ -110,6 +113,12 @@ class Backlog:
             if some:
                 await self._score_some(some, fallback)
             more = len(some) == _MANY
+        if fallback is not None and self._is_flooded and not self._is_due:
+            # Taking in goes before scoring, and what the fallback says of many before what the
+            # model says of a few.
+            self._is_behind = True
+            await asyncio.sleep(_POLITE)
+            return True
         self._is_behind = False
         if current is None:
             # It is tried again when a model is there.
@@ -117,11 +126,20 @@ class Backlog:
         some = await self._read(self._store.unscored, 0, CHUNK)
         if some:
             await self._score_some(some, current)
-        self._is_behind = len(some) == CHUNK
-        if time.monotonic() - self._last_ingest < _POLITE and self._came > CHUNK:
-            # Very many are coming in just now: taking them in goes before scoring them.
+        self._is_behind, self._last_turn = len(some) == CHUNK, time.monotonic()
+        if self._is_flooded:
             await asyncio.sleep(_POLITE)
         return more or self._is_behind or self._fresh.is_set()
+
+    @property
+    def _is_flooded(self) -> bool:
+        """Whether very many are coming in just now."""
+        return time.monotonic() - self._last_ingest < _POLITE and self._came > CHUNK
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether it is the model's turn, however many come in."""
+        return time.monotonic() - self._last_turn >= _TURN
 
     async def _score_some(self, some: Sequence[Unscored], model: Loaded) -> None:
         """Score messages, and let their items stand where that puts them."""
