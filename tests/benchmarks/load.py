@@ -12,6 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+#: seconds between two looks at whether the load itself stands still, and what counts as standing
+_BEAT = 0.005
+_STILL = 0.02
+
 #: bodies that are sent in turn
 Bodies = Sequence[bytes]
 
@@ -36,10 +40,20 @@ class Load:
     answers: list[Answered] = field(default_factory=list)
     #: connections that broke
     broken: int = 0
+    #: in which the load itself did not run, from the beginning: what shares its cores, or the
+    #: machine, took the time
+    pauses: list[tuple[float, float]] = field(default_factory=list)
 
     def of(self, *statuses: int) -> list[Answered]:
         """Those with a status."""
         return [one for one in self.answers if one.status in statuses]
+
+    def without_pauses(self, one: Answered) -> float:
+        """Seconds from sent to answered in which the load could have seen the answer."""
+        end = one.at + one.seconds
+        start = end - one.served
+        still = sum(max(0.0, min(end, b) - max(start, a)) for a, b in self.pauses)
+        return one.served - still
 
 
 class Connection:
@@ -108,6 +122,7 @@ async def open_loop(
     tasks: set[asyncio.Task[None]] = set()
     begun = time.perf_counter()
     due, number = begun, 0
+    beat = asyncio.create_task(_watch_pauses(load, begun))
 
     async def work(body: bytes, at: float) -> None:
         connection = free.pop() if free else Connection(*where)
@@ -123,9 +138,20 @@ async def open_loop(
         task.add_done_callback(tasks.discard)
         number += 1
     await asyncio.gather(*tasks)
+    beat.cancel()
     for connection in free:
         connection.close()
     return load
+
+
+async def _watch_pauses(load: Load, begun: float) -> None:
+    last = time.perf_counter()
+    while True:
+        await asyncio.sleep(_BEAT)
+        now = time.perf_counter()
+        if now - last > _STILL:
+            load.pauses.append((last + _BEAT - begun, now - begun))
+        last = now
 
 
 async def ask(connection: Connection, body: bytes, load: Load, due: float, begun: float) -> None:

@@ -136,6 +136,10 @@ def overload(folder: Path, texts: list[str], seconds: float = 120) -> Facts:
         "refused without Retry-After": sum(not one.retry_after for one in refused),
         "refusal p99, ms": 1_000 * quantile([one.served for one in refused], 0.99),
         "refusals over 50 ms": sum(one.served > 0.05 for one in refused),
+        "refusals over 50 ms, pauses of the load taken off": sum(
+            flood.without_pauses(one) > 0.05 for one in refused
+        ),
+        "pauses of the load over 20 ms": len(flood.pauses),
         "slowest refusal, ms": 1_000 * max((one.served for one in refused), default=0),
         "other answers": len(flood.answers) - len(admitted) - len(refused) + flood.broken,
         "recovered within, s": recovered,
