@@ -8,7 +8,9 @@ reach ×1, repeat ×1.46 (1 follow-up); waited 75 min``
 
 Every number is the index's own, to three digits: a term is p × weight × phi (and × reach, if
 its class is among those named behind the reach), terms and rest times repeat are the points per
-minute, and these by the minutes are the index.
+minute, and these by the minutes are the index. For an agent who answered the customer before it
+counts more: ``3.49 pts/agent-min = 9.35 pts/min ÷ 3.35 min × 1.25 (answered this customer
+before); ...``
 """
 
 from collections.abc import Sequence
@@ -31,7 +33,14 @@ def figure(value: float) -> str:
 
 
 def explain(
-    scored: Index, row: int, policy: Policy, *, age: float, follow_ups: int, notes: Sequence[str]
+    scored: Index,
+    row: int,
+    policy: Policy,
+    *,
+    age: float,
+    follow_ups: int,
+    notes: Sequence[str],
+    preferred: float = 1.0,
 ) -> str:
     """The reason of one item.
 
@@ -42,11 +51,16 @@ def explain(
         age: minutes waited, in open hours.
         follow_ups: messages after the first one.
         notes: what else a reader must know.
+        preferred: factor by which the index is raised for the agent who asks.
     """
     # A float of Python is put into words faster than one of numpy.
-    columns = (scored.value, scored.harm, scored.handling, scored.reach, scored.repeat)
-    value, harm, handling, reach, repeat = (figure(float(column[row])) for column in columns)
-    line = f"{value} pts/agent-min = {harm} pts/min ÷ {handling} min; {_terms(scored, row, policy)}"
+    columns = (scored.harm, scored.handling, scored.reach, scored.repeat)
+    harm, handling, reach, repeat = (figure(float(column[row])) for column in columns)
+    line = f"{figure(preferred * float(scored.value[row]))} pts/agent-min = {harm} pts/min"
+    line += f" ÷ {handling} min"
+    if preferred != 1:
+        line += f" × {figure(preferred)} (answered this customer before)"
+    line += f"; {_terms(scored, row, policy)}"
     if scored.reach[row] != 1:
         reach += f" ({', '.join(policy.reach.classes)})"
     if follow_ups:

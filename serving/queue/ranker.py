@@ -48,6 +48,7 @@ class Place:
     item: int
     #: of the reading by which it stands there
     version: int
+    #: by which it is sorted: for an agent, with what an item of his customer counts more
     index: float
     due: datetime
     age_minutes: float
@@ -159,8 +160,8 @@ class Ranker(Mirror):
                 return [], total
             found = self._index(rows, now)
             ages = self._ages(rows, now)
-            value = self._for_agent(found.value, rows, agent)
-            order = np.argsort(-sort_key(value), kind="stable")
+            preferred = self._preferred(rows, agent)
+            order = np.argsort(-sort_key(found.value * preferred), kind="stable")
             placed = guarded_order(order, ages, self.policy.guard, last)[offset:]
             shown = np.array([row for row, _ in placed], dtype=np.int64)
             due = due_minutes(found.posterior[shown], found.targets[shown], self.policy.due_chance)
@@ -175,6 +176,7 @@ class Ranker(Mirror):
                     due=float(due[rank - offset - 1]),
                     classes=classes[rank - offset - 1],
                     guarded=guarded,
+                    preferred=float(preferred[row]),
                 )
                 for rank, (row, guarded) in enumerate(placed, start=offset + 1)
             ]
@@ -191,7 +193,7 @@ class Ranker(Mirror):
             rows, total = self._candidates(wanted or Filter(), 1)
             if not total:
                 return []
-            value = self._for_agent(self._index(rows, now).value, rows, agent)
+            value = self._index(rows, now).value * self._preferred(rows, agent)
             order: list[int] = np.argsort(-sort_key(value), kind="stable").tolist()
             self._pulls += 1
             guard = self.policy.guard
@@ -260,13 +262,11 @@ class Ranker(Mirror):
     def _ages(self, rows: npt.NDArray[np.int64], now: datetime) -> FloatArray:
         return self.policy.calendar.calendar.ages_of(self._arrived[rows], now)
 
-    def _for_agent(
-        self, value: FloatArray, rows: npt.NDArray[np.int64], agent: str | None
-    ) -> FloatArray:
+    def _preferred(self, rows: npt.NDArray[np.int64], agent: str | None) -> FloatArray:
+        """The factor by which each counts more for an agent."""
         if agent is None:
-            return value
-        known = self._agent[rows] == self._words["agent"].find(agent)
-        return np.where(known, value * _PREFERRED, value)
+            return np.ones(len(rows))
+        return np.where(self._agent[rows] == self._words["agent"].find(agent), _PREFERRED, 1.0)
 
     def _place(
         self,
@@ -279,6 +279,7 @@ class Ranker(Mirror):
         due: float,
         classes: list[float],
         guarded: bool,
+        preferred: float,
     ) -> Place:
         arrived = datetime.fromtimestamp(float(self._arrived[slot]), UTC)
         notes = list[str]()
@@ -286,15 +287,24 @@ class Ranker(Mirror):
             notes.append(f"placed by the guard: over {self.policy.guard.limit_hours:g} h old")
         # The expected number of asking follow-ups is at most that of all: one that asks is told.
         follow_ups = round(float(self._follow_ups[slot]))
+        reason = explain(
+            found,
+            row,
+            self.policy,
+            age=age,
+            follow_ups=follow_ups,
+            notes=notes,
+            preferred=preferred,
+        )
         return Place(
             rank=rank,
             item=int(self._id[slot]),
             version=int(self._version[slot]),
-            index=float(found.value[row]),
+            index=preferred * float(found.value[row]),
             due=self.policy.calendar.calendar.after(arrived, due),
             age_minutes=age,
             guarded=guarded,
-            reason=explain(found, row, self.policy, age=age, follow_ups=follow_ups, notes=notes),
+            reason=reason,
             classes=classes,
         )
 

@@ -1,5 +1,6 @@
 """The order of the open items: that of `replyrank rank`, kept right as time passes."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +27,10 @@ from replyrank.serving.queue.weighing import prior_of
 POLICY = load_policy()
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PRIOR = prior_of(POLICY, None)
+_PREFERRED = re.compile(
+    r"([\d.]+) pts/agent-min = ([\d.]+) pts/min ÷ ([\d.]+) min × ([\d.]+) "
+    r"\(answered this customer before\);"
+)
 
 
 def standing(
@@ -200,6 +205,26 @@ def test_an_agent_meets_those_he_answered_before_a_little_sooner() -> None:
     urgent = np.array([0.9, 0.05, 0.02, 0.01, 0.01, 0.01])
     ranker.update([standing(3, urgent)], NOW)
     assert ranker.next(NOW, agent="kim")[0] == 3
+
+
+def test_a_page_for_an_agent_shows_the_index_that_it_is_sorted_by_and_why() -> None:
+    ranker = Ranker(POLICY, PRIOR)
+    ranker.update(
+        [standing(1, PRIOR, minutes=6), standing(2, PRIOR, preferred_agent="kim", minutes=5)], NOW
+    )
+    plain = {place.item: place for place in ranker.top(2, NOW)[0]}
+    places, _ = ranker.top(2, NOW, agent="kim")
+    assert [place.item for place in places] == [2, 1]
+    first, second = places
+    assert first.index > second.index
+    assert first.index == pytest.approx(1.25 * plain[2].index)
+    value, harm, minutes, factor = _PREFERRED.findall(first.reason)[0]
+    assert float(value) == pytest.approx(first.index, rel=0.005)
+    assert float(harm) / float(minutes) * float(factor) == pytest.approx(float(value), rel=0.015)
+    # What is not preferred reads as it does for everybody.
+    assert second == replace(plain[1], rank=2)
+    assert all("answered" not in place.reason for place in plain.values())
+    assert ranker.top(2, NOW, agent="lee")[0] == ranker.top(2, NOW)[0]
 
 
 def test_it_says_who_waits_and_how_long() -> None:
