@@ -37,8 +37,9 @@ class Metrics:
             buckets=_FAST, registry=registry,
         )  # fmt: skip
         self.rejected = Counter(
-            "inbox_admission_rejected", "Refused at the gate.", ("reason",), registry=registry
-        )
+            "inbox_admission_rejected", "Refused: full, deadline, expired, quota.", ("reason",),
+            registry=registry,
+        )  # fmt: skip
         self._inflight = Gauge(
             "inbox_inflight_tokens", "Tokens queued or running.", registry=registry
         )

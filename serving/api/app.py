@@ -72,8 +72,9 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     app.state.inbox = inbox
     app.state.keys = keys
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    for routes in (scoring, inference, queue, learning, watching):
-        app.include_router(routes.router)
+    routers = [one.router for one in (scoring, inference, queue, learning, watching)]
+    for router in routers:
+        app.include_router(router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -82,7 +83,8 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     app.add_exception_handler(ClientGoneError, _gone)
     app.add_exception_handler(Exception, _unexpected)
     direct = Direct(app, [*asked_often(scoring.router), *asked_often(queue.router)])
-    return _Service(Guard(direct, settings, keys, metrics), inbox, app, direct)
+    known = [one for router in routers for one in router.routes if isinstance(one, APIRoute)]
+    return _Service(Guard(direct, settings, keys, metrics, known), inbox, app, direct)
 
 
 def asked_often(router: APIRouter) -> list[APIRoute]:

@@ -8,11 +8,12 @@ import ipaddress
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
+from fastapi.routing import APIRoute
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -36,6 +37,8 @@ _LOG: Final = structlog.get_logger("replyrank.request")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: an id is no secret: it need not wait for the system's random numbers
 _IDS: Final = random.Random()  # noqa: S311
+#: the reason of what a key asks for too often
+_QUOTA: Final = "quota"
 _DEPTH: Final = 20
 #: what failed or took so many seconds is logged; the rest is counted
 _FAILED: Final = 500
@@ -65,10 +68,19 @@ class Guard:
         settings: limits.
         keys: who may ask.
         metrics: is told of every request.
+        routes: what paths lead to, for requests that are refused before they get there.
     """
 
-    def __init__(self, app: App, settings: Settings, keys: KeyRing, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: App,
+        settings: Settings,
+        keys: KeyRing,
+        metrics: Metrics,
+        routes: Sequence[APIRoute],
+    ) -> None:
         self._app = app
+        self._routes = routes
         self._settings = settings
         self._keys = keys
         self._metrics = metrics
@@ -80,7 +92,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Request(scope, send, self._metrics)
+        request = _Request(scope, send, self._metrics, self._routes)
         try:
             scope.setdefault("state", {})[PRINCIPAL] = self._admit(scope, request.header)
             inner = receive
@@ -109,6 +121,7 @@ class Guard:
         if principal.id is None:
             self._check_is_meant(header)
         elif not self._limiter.hit(self._rate, principal.id):
+            self._metrics.rejected.labels(_QUOTA).inc()
             detail = (
                 f"key {principal.id} asked more than {self._settings.requests_per_second} times "
                 "within a second; ask less often, or in batches"
@@ -164,8 +177,11 @@ class Guard:
 class _Request:
     """One request: its id, its answer's head, what it counts as."""
 
-    def __init__(self, scope: Scope, send: Send, metrics: Metrics) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, metrics: Metrics, routes: Sequence[APIRoute]
+    ) -> None:
         self._scope = scope
+        self._routes = routes
         self._send = send
         self._metrics = metrics
         self._start = time.perf_counter()
@@ -192,9 +208,7 @@ class _Request:
     def close(self) -> None:
         """Count and log it."""
         seconds = time.perf_counter() - self._start
-        route = getattr(self._scope.get("route"), "path", None) or "other"
-        if self._scope["path"] in OPEN:
-            route = self._scope["path"]
+        route = self._route()
         self._metrics.requests.labels(route, str(self._status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if self._status >= _FAILED or seconds > _SLOW:
@@ -202,6 +216,16 @@ class _Request:
                 "request", request_id=self.id, route=route, status=self._status,
                 ms=round(1_000 * seconds, 1),
             )  # fmt: skip
+
+    def _route(self) -> str:
+        """What it is counted under; of what was refused at the door, where it wanted to go."""
+        path: str = self._scope["path"]
+        if path in OPEN:
+            return path
+        route = self._scope.get("route")
+        if route is None:
+            route = next((one for one in self._routes if one.path_regex.match(path)), None)
+        return getattr(route, "path", None) or "other"
 
 
 async def _whole(receive: Receive, most: int) -> bytes:

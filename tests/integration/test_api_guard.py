@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -173,6 +174,33 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_again(tmp_path: Path) ->
         with service.client(key) as client:
             wait_for_keys(service)
             answers = [client.get("/v1/queue") for _ in range(30)]
-        late = [one for one in answers if one.status_code == 429]
-        assert late
-        assert all(one.headers["retry-after"] == "1" for one in late)
+            late = [one for one in answers if one.status_code == 429]
+            assert late
+            assert all(one.headers["retry-after"] == "1" for one in late)
+            others = [client.get(path) for path in ("/v1/items/7", "/nowhere") for _ in range(30)]
+        refused = [*late, *(one for one in others if one.status_code == 429)]
+        for line in (
+            _counted(429, "/v1/queue", late),
+            _counted(429, "/v1/items/{item}", [one for one in refused if "/7" in one.url.path]),
+            _counted(429, "other", [one for one in refused if one.url.path == "/nowhere"]),
+            f'inbox_admission_rejected_total{{reason="quota"}} {float(len(refused))}',
+        ):
+            until(partial(_tells, service, line), 5, line.strip)
+
+
+def _tells(service: Service, line: str) -> bool:
+    return line in service.inbox.metrics.exposed().decode()
+
+
+def _counted(status: int, route: str, answers: Sequence[httpx.Response]) -> str:
+    assert answers
+    return f'inbox_requests_total{{code="{status}",route="{route}"}} {float(len(answers))}'
+
+
+def test_what_is_refused_at_the_door_counts_for_where_it_wanted_to_go(fresh: Service) -> None:
+    make_key(fresh.inbox.database, "k", frozenset({Scope.AGENT}), None)
+    with fresh.client() as nobody:
+        wait_for_keys(fresh)
+        assert nobody.post("/v1/items/7/finish", json={}).status_code == 401
+    line = 'inbox_requests_total{code="401",route="/v1/items/{item}/finish"} 1.0'
+    until(partial(_tells, fresh, line), 5)
