@@ -6,14 +6,37 @@ for models, so that a new cleaning never moves a key.
 
 import hashlib
 import html
+import re
 from typing import Final
 
 TEXT_KEY_VERSION: Final = 1
 
+#: a number of a character that is written out longer than Python reads a number
+_ENDLESS: Final = re.compile(r"&#0*([0-9]+)")
+#: from here on no digits name a character
+_MOST_DIGITS: Final = 8
+
+
+def unescape(text: str) -> str:
+    """Undo HTML entities twice; platforms escape what was escaped.
+
+    Beyond some thousands of digits ``html.unescape`` raises; they mean what the first eight mean.
+    """
+    for _ in range(2):
+        try:
+            text = html.unescape(text)
+        except ValueError:
+            text = html.unescape(_ENDLESS.sub(_shortened, text))
+    return text
+
+
+def _shortened(match: re.Match[str]) -> str:
+    return f"&#{match[1][:_MOST_DIGITS]}"
+
 
 def restore(text: str) -> str:
-    """Undo HTML entities twice (platforms escape what was escaped) and fold white space."""
-    return " ".join(html.unescape(html.unescape(text)).split())
+    """Undo HTML entities twice and fold white space."""
+    return " ".join(unescape(text).split())
 
 
 def text_key(text: str) -> str:

@@ -172,8 +172,8 @@ def _check_file(path: Path, entry: FileEntry) -> None:
     actual = _fingerprint(path).sha256
     if actual != entry.sha256:
         message = (
-            f"{path} has been changed: its SHA-256 is {actual[:12]}\u2026, the manifest says "
-            f"{entry.sha256[:12]}\u2026; {_FETCH_AGAIN}"
+            f"{path} has been changed: its SHA-256 is {actual}, the manifest says "
+            f"{entry.sha256}; {_FETCH_AGAIN}"
         )
         raise ArtefactError(message)
 

@@ -110,6 +110,8 @@ def dataset_for(
         auxiliary=tuple(sorted(named)), unlabelled=run.unlabelled, optional=run.optional
     )
     if not folder.exists():
+        corpora = len(config.auxiliary) + len(config.unlabelled)
+        report(f"the training set comes first: {corpora} corpora, minutes; then the plan")
         build_dataset(root, folder, config, report=report)
     require_inputs(folder, _inputs(config))
     return folder

@@ -1,6 +1,6 @@
 """Reading Parquet in batches; its columns keep their types."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from replyrank.data.errors import UsageError
 from replyrank.data.readers.arrow import column_values, is_text_type, repaired
 from replyrank.data.readers.columns import find_columns, unique_names
-from replyrank.data.readers.decoding import decode
+from replyrank.data.readers.decoding import Decoded, Text, decode
 from replyrank.data.readers.rows import (
     WINDOW_BYTES,
     BadRow,
@@ -23,6 +23,7 @@ from replyrank.data.readers.rows import (
 from replyrank.data.readers.streams import Input
 
 _BUFFER: Final = 1 << 16
+_UTF8: Final = (Decoded.ASCII, Decoded.UTF8)
 
 
 class ParquetSource(Source):
@@ -98,14 +99,11 @@ class ParquetSource(Source):
         first = self._rows_read + 1
         named = pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)
         whole = repaired(named)
-        if whole is not named:
+        texts, is_utf8 = _decoded(column_values(named.column(self._text)))
+        if whole is not named or not is_utf8:
             last = first + batch.num_rows - 1
             reason = f"texts that are not UTF-8 in rows {first} to {last}; read as far as possible"
             problems = [*problems, Notice(reason, first, "row")]
-        texts = [
-            decode(value).text if isinstance(value, bytes) else value
-            for value in column_values(named.column(self._text))
-        ]
         self._rows_read += batch.num_rows
         lines = range(first, first + batch.num_rows)
         return Window(lines, texts, batch=whole, problems=problems)
@@ -122,3 +120,10 @@ class ParquetSource(Source):
     def close(self) -> None:
         """Close the file; stdin stays open."""
         self._input.close()
+
+
+def _decoded(values: Sequence[object]) -> tuple[list[object], bool]:
+    """Values with their bytes as text, and whether all bytes were UTF-8."""
+    read = [decode(value) if isinstance(value, bytes) else value for value in values]
+    texts = [one.text if isinstance(one, Text) else one for one in read]
+    return texts, all(one.how in _UTF8 for one in read if isinstance(one, Text))

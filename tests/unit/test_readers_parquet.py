@@ -59,6 +59,15 @@ def test_binary_texts_are_decoded() -> None:
     with open_source(io.BytesIO(parquet(table)), OPTIONS) as source:
         (window,) = source.windows(10)
     assert window.texts == ["café", "né", None]
+    (notice,) = window.problems
+    assert "not UTF-8" in notice.reason
+
+
+def test_binary_texts_in_utf8_are_nothing_to_tell() -> None:
+    table = pa.table({"text": pa.array(["né".encode(), None], pa.binary())})
+    with open_source(io.BytesIO(parquet(table)), OPTIONS) as source:
+        (window,) = source.windows(10)
+    assert not window.problems
 
 
 def test_strings_that_are_not_utf8_are_repaired_and_told() -> None:

@@ -55,3 +55,13 @@ def test_any_string_has_a_key(text: str) -> None:
 
 def test_a_lone_surrogate_has_a_key() -> None:
     assert text_key("broken \ud83d post") != text_key("broken post")
+
+
+@pytest.mark.parametrize("digits", ["1" * 5_000, "0" * 5_000 + "99999999"])
+def test_a_number_too_long_to_read_is_no_character(digits: str) -> None:
+    assert restore(f"a &#{digits}; b") == "a \ufffd b"
+    assert restore(f"a &amp;#{digits}; b") == "a \ufffd b"
+
+
+def test_zeros_before_a_number_do_not_count() -> None:
+    assert restore("&#" + "0" * 5_000 + "65; &amp;amp;") == "A &"
