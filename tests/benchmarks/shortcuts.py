@@ -3,9 +3,10 @@
 A cascade: a small model answers what it is sure of, and the large one the rest. Its quality is
 computed from the held-out posts of the shipped artefacts, its speed from the rates of the report
 ``speed``: the small model reads everything, the large one what is left. A vocabulary of the tokens
-that the texts have and no more, which is the most that pruning could gain. OpenVINO, where it is
-installed, on the same graph. The last two are timed from tokens to logits, each round in a process
-of its own.
+that the texts have and no more, which is the most that pruning could gain. Batches that run one
+after the other, each on all threads, and the fused kernel that ``open_session`` switches off.
+OpenVINO, where it is installed, on the same graph. All but the cascade are timed from tokens to
+logits, each round in a process of its own.
 """
 
 import argparse
@@ -48,7 +49,11 @@ _THREADS: Final = 2
 _CASCADES: Final = ((FALLBACK, FAST), (FALLBACK, DEFAULT), (FAST, DEFAULT))
 _SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.5)
 _HIGH: Final = 2
-_SHIPPED, _PRUNED, _OPENVINO = "as shipped", "vocabulary of the texts alone", "OpenVINO"
+_KERNEL: Final = "SkipLayerNormFusion"
+_SHIPPED, _PRUNED = "as shipped", "vocabulary of the texts alone"
+_IN_TURN, _FUSED = "one batch at a time, on all threads", "with the fused kernel"
+_OPENVINO: Final = "OpenVINO"
+_CONTENDERS: Final = (_SHIPPED, _PRUNED, _IN_TURN, _FUSED, _OPENVINO)
 
 Batches = Sequence[IntArray]
 
@@ -152,14 +157,24 @@ def _batches(name: str) -> list[IntArray]:
     ]
 
 
-def _by_onnxruntime(graph: bytes) -> Callable[[Batches], None]:
-    session = open_session(graph)
-
+def _by_onnxruntime(session: Any, *, at_once: int = _THREADS) -> Callable[[Batches], None]:
     def run(batches: Batches) -> None:
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(lambda ids: session.run([NEED, SENTIMENT], {INPUT: ids}), batches))
 
     return run
+
+
+def _session(graph: bytes, threads: int, switched_off: Sequence[str]) -> Any:
+    """As ``open_session`` but for what is given."""
+    import onnxruntime  # noqa: PLC0415
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(threads > 1)))
+    return onnxruntime.InferenceSession(
+        graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=[*switched_off]
+    )
 
 
 def _by_openvino(graph: bytes) -> Callable[[Batches], None]:
@@ -177,23 +192,28 @@ def _by_openvino(graph: bytes) -> Callable[[Batches], None]:
     return run
 
 
+def _renumbered(batches: Batches) -> tuple[IntArray, list[IntArray]]:
+    """The ids that occur, and the batches by their places among them."""
+    used, places = np.unique(np.concatenate([one.ravel() for one in batches]), return_inverse=True)
+    parts = np.split(places, np.cumsum([one.size for one in batches])[:-1])
+    shaped = [part.reshape(one.shape) for part, one in zip(parts, batches, strict=True)]
+    return used, shaped
+
+
 def _round(name: str, contender: str) -> float:
     """Messages a second, from tokens to logits."""
     graph, batches = find_artefact(name).path(MODEL).read_bytes(), _batches(name)
     if contender == _OPENVINO:
         run = _by_openvino(in_standard_operators(graph))
+    elif contender == _IN_TURN:
+        run = _by_onnxruntime(_session(graph, _THREADS, [_KERNEL]), at_once=1)
+    elif contender == _FUSED:
+        run = _by_onnxruntime(_session(graph, 1, []))
     elif contender == _PRUNED:
-        used, places = np.unique(
-            np.concatenate([one.ravel() for one in batches]), return_inverse=True
-        )
-        run = _by_onnxruntime(with_vocabulary(graph, used))
-        ends = np.cumsum([one.size for one in batches])[:-1]
-        batches = [
-            part.reshape(one.shape)
-            for part, one in zip(np.split(places, ends), batches, strict=True)
-        ]
+        used, batches = _renumbered(batches)
+        run = _by_onnxruntime(open_session(with_vocabulary(graph, used)))
     else:
-        run = _by_onnxruntime(graph)
+        run = _by_onnxruntime(open_session(graph))
     run(batches)  # whatever a runtime prepares for each new shape is prepared
     start = time.perf_counter()
     run(batches)
@@ -201,7 +221,8 @@ def _round(name: str, contender: str) -> float:
 
 
 def _timed() -> dict[str, dict[str, list[float]]]:
-    contenders = [_SHIPPED, _PRUNED, *([_OPENVINO] if find_spec("openvino") else [])]
+    missing = () if find_spec("openvino") else (_OPENVINO,)
+    contenders = [one for one in _CONTENDERS if one not in missing]
     found: dict[str, dict[str, list[float]]] = {}
     for name in (DEFAULT, FAST):
         rates = found[name] = {one: list[float]() for one in contenders}
@@ -262,7 +283,7 @@ def body(facts: Mapping[str, Any]) -> str:
 def main() -> None:
     """Measure all and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=[_SHIPPED, _PRUNED, _OPENVINO])
+    parser.add_argument("--contender", choices=_CONTENDERS)
     parser.add_argument("--model", choices=[DEFAULT, FAST])
     arguments = parser.parse_args()
     if arguments.contender:
