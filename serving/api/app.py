@@ -31,7 +31,6 @@ _LOG: Final = structlog.get_logger("replyrank.api")
 #: seconds between readings of the keys
 _KEYS_AGAIN: Final = 2.0
 _CLIENT_GONE: Final = 499
-_SHOWN: Final = 20
 #: routes that are asked all the time, and take the request alone
 DIRECT: Final = ("/v1/score", "/v1/messages", "/v1/messages/batch", "/v1/queue/claim")
 
@@ -138,7 +137,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     found = [
         {"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
-    ][:_SHOWN]
+    ][: docs.MOST_FINDINGS]
     detail = f"{found[0]['where']}: {found[0]['what']}; see /v1/openapi.json"
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=found).response()
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from replyrank.serving.api.docs import MOST_FINDINGS
 from replyrank.serving.api.guard import PRINCIPAL
 from replyrank.serving.api.problems import ProblemError, not_found
 from replyrank.serving.inbox import Inbox
@@ -21,7 +22,6 @@ from replyrank.serving.queue.keys import Principal, Scope
 Result = TypeVar("Result")
 Body = TypeVar("Body", bound=BaseModel)
 
-_SHOWN: Final = 20
 #: seconds after which a request is watched: most are answered before
 _SOON: Final = 0.02
 
@@ -46,7 +46,7 @@ async def read(request: Request, kind: type[Body]) -> Body:
                 "what": writable(one["msg"]),
             }
             for one in error.errors(include_url=False, include_input=False, include_context=False)
-        ][:_SHOWN]
+        ][:MOST_FINDINGS]
         detail = f"{found[0]['where']}: {found[0]['what']}; see /v1/openapi.json"
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=found) from None
 

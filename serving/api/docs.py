@@ -1,19 +1,27 @@
 """What the OpenAPI document says of answers: their shape, and the errors of every route."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
-from replyrank.data.vocabulary import SCORE_COLUMNS, TEXT_SCORE_COLUMNS
+from replyrank.data.label_records import Deletion, LabelRecord
+from replyrank.data.vocabulary import SCORE_COLUMNS, TEXT_SCORE_COLUMNS, UrgencyLevel
+from replyrank.pipeline.classes import POLICY_CLASSES
+from replyrank.serving.queue.schema import EventKind
+
+#: of one answer
+MOST_FINDINGS: Final = 20
 
 Responses = dict[int | str, dict[str, Any]]
 
 
-def _object(properties: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+def _object(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": properties,
-        **({"required": list(properties)} if required else {}),
+        "properties": properties | (optional or {}),
+        "required": list(properties),
     }
 
 
@@ -98,6 +106,12 @@ _PROBLEM: Final = _object(
         "detail": {"type": "string"},
     }
 )
+#: of 422 alone: each value that is wrong; a body that is none at all is one
+_FINDING: Final = _object({"where": {"type": "string"}, "what": {"type": "string"}})
+_WRONG: Final = _object(
+    _PROBLEM["properties"]
+    | {"errors": {"type": "array", "items": _FINDING, "minItems": 1, "maxItems": MOST_FINDINGS}}
+)
 
 _TEXT_OF: Final = {
     408: "the body did not come in time",
@@ -115,11 +129,13 @@ _TEXT_OF: Final = {
 
 
 def _problems(*codes: int) -> Responses:
-    content = {"application/problem+json": {"schema": _PROBLEM}}
     everywhere = (400, 401, 403, 408, 413, 415, 422, 429, 503)
-    return {
-        code: {"description": _TEXT_OF[code], "content": content} for code in (*everywhere, *codes)
-    }
+    return {code: _problem(_TEXT_OF[code], code) for code in (*everywhere, *codes)}
+
+
+def _problem(what: str, code: int) -> dict[str, Any]:
+    schema = _WRONG if code == HTTPStatus.UNPROCESSABLE_ENTITY else _PROBLEM
+    return {"description": what, "content": {"application/problem+json": {"schema": schema}}}
 
 
 def _ok(schema: dict[str, Any], what: str, *more: int) -> Responses:
@@ -138,13 +154,16 @@ _REFERENCE: Final = "#/components/schemas/{model}"
 
 def body(kind: type[BaseModel]) -> dict[str, Any]:
     """The request body of a route that reads it itself."""
-    schema = kind.model_json_schema(ref_template=_REFERENCE)
+    schema = _component(kind, "validation")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _component(kind: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+    """A reference to a model, which is put among the components."""
+    schema = kind.model_json_schema(ref_template=_REFERENCE, mode=mode)
     COMPONENTS.update(schema.pop("$defs", {}))
     COMPONENTS[kind.__name__] = schema
-    reference = {"$ref": _REFERENCE.format(model=kind.__name__)}
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
-    }
+    return {"$ref": _REFERENCE.format(model=kind.__name__)}
 
 
 #: the header by which a caller says how long it waits
@@ -184,15 +203,16 @@ V2_MODEL: Final = _ok(
 V2_READY: Final = _ok(
     _object({"name": {"type": "string"}, "ready": {"type": "boolean"}}), "it answers", 404
 )
+_OUTPUT: Final = _object(_TENSOR["properties"] | {"data": _array({"type": ["string", "number"]})})
 V2_INFER: Final = _ok(
     _object(
         {
             "model_name": {"type": "string"},
             "model_version": {"type": "string"},
-            "outputs": _array(
-                _object(_TENSOR["properties"] | {"data": {"type": "array", "items": {}}})
-            ),
-        }
+            "outputs": _array(_OUTPUT),
+        },
+        # that of the request, where it has one
+        {"id": {"type": "string"}},
     ),
     "an output for each column, texts in order", 404,
 )  # fmt: skip
@@ -237,25 +257,82 @@ CORRECT: Final = _ok(_object({"item": {"type": "integer"}}), "kept", 404)
 CORRECTIONS: Final = _ok(
     _object(
         {
-            "records": _array({"type": "object"}),
+            "records": _array(
+                {
+                    "oneOf": [
+                        _component(LabelRecord, "serialization"),
+                        _component(Deletion, "serialization"),
+                    ]
+                }
+            ),
             "next": {"type": "integer"},
         }
     ),
     "records in order; ask again after `next`",
 )
-STATISTICS: Final = _ok({"type": "object"}, "counts")
+_COUNTS: Final = {"type": "object", "additionalProperties": {"type": "integer"}}
+# The model has it as a number; a record has its word.
+COMPONENTS["UrgencyLevel"] = {"enum": [level.label for level in UrgencyLevel]}
+STATISTICS: Final = _ok(
+    _object(
+        {
+            # by state; of all teams together also conservation_error, 0 unless something is wrong
+            "items": _COUNTS,
+            "waiting": _array(
+                _object(
+                    {
+                        "class": {"enum": [name.value for name in POLICY_CLASSES]},
+                        "channel": {"type": "string"},
+                        "count": {"type": "integer"},
+                        "oldest_seconds": {"type": "number"},
+                    }
+                )
+            ),
+            "backlog": _object(
+                {"unscored": {"type": "integer"}, "provisional": {"type": "integer"}}
+            ),
+            "model": _or_null("string"),
+            "model_problem": _or_null("string"),
+            "policy": {"type": "string"},
+            "tokens_a_second": {"type": "integer"},
+        }
+    ),
+    "counts",
+)
+COMPONENTS["Event"] = _object(
+    {
+        "seq": {"type": "integer"},
+        "item": {"type": "integer"},
+        "kind": {"enum": [kind.value for kind in EventKind]},
+        "at": {"type": "string"},
+        "actor": _or_null("string"),
+        "generation": _or_null("integer"),
+    }
+)
 EVENTS: Final[Responses] = {
-    200: {"description": "changes as they come", "content": {"text/event-stream": {}}},
+    200: {
+        "description": "changes as they come: of each its `seq` as id, its kind as event, and as "
+        "data an `Event` of the components",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
     **_problems(),
 }
-HEALTH: Final[Responses] = {
-    200: {"description": "yes", "content": {"application/json": {"schema": {"type": "object"}}}},
-    503: {
-        "description": "no",
-        "content": {"application/problem+json": {"schema": _PROBLEM}},
-    },
-}
+
+
+def _health(word: str) -> Responses:
+    schema = _object({word: {"const": True}})
+    return {
+        200: {"description": "yes", "content": {"application/json": {"schema": schema}}},
+        503: _problem("no", 503),
+    }
+
+
+LIVE: Final = _health("live")
+READY: Final = _health("ready")
 METRICS: Final[Responses] = {
-    200: {"description": "Prometheus's text format", "content": {"text/plain": {}}},
+    200: {
+        "description": "Prometheus's text format",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
     **_problems(),
 }

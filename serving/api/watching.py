@@ -86,15 +86,15 @@ async def statistics(request: Request) -> Response:
     )
 
 
-@router.get("/livez", responses=docs.HEALTH, tags=["health"])
-@router.get("/v2/health/live", responses=docs.HEALTH, tags=["health"])
+@router.get("/livez", responses=docs.LIVE, tags=["health"])
+@router.get("/v2/health/live", responses=docs.LIVE, tags=["health"])
 async def live() -> Response:
     """Whether the process answers at all."""
     return answer({"live": True})
 
 
-@router.get("/readyz", responses=docs.HEALTH, tags=["health"])
-@router.get("/v2/health/ready", responses=docs.HEALTH, tags=["health"])
+@router.get("/readyz", responses=docs.READY, tags=["health"])
+@router.get("/v2/health/ready", responses=docs.READY, tags=["health"])
 async def ready(request: Request) -> Response:
     """Whether requests should be sent here."""
     problem = await inbox_of(request).check_ready()
