@@ -19,6 +19,8 @@ from replyrank.models.errors import ArtefactError
 
 MANIFEST: Final = "manifest.json"
 CONFIG: Final = "config.json"
+#: characters that are shown of a wrong value
+_SHOWN: Final = 60
 MODEL: Final = "model.onnx"
 TOKENIZER: Final = "tokenizer.json"
 WEIGHTS: Final = "weights.npz"
@@ -153,14 +155,23 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     try:
         return Manifest.model_validate_json(raw), hashlib.sha256(raw).hexdigest()
     except ValidationError as error:
-        message = f"{path} is not a manifest of this version: {_first(error)}; {_FETCH_AGAIN}"
+        message = f"{path} is not a manifest of this version: {first_fault(error)}; {_FETCH_AGAIN}"
         raise ArtefactError(message) from error
 
 
-def _first(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
+    """The first finding of pydantic in one line: where, what stands there, what it should be."""
     detail = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in detail["loc"])
-    return f"{where}: {detail['msg']}" if where else detail["msg"]
+    said = detail["msg"].removeprefix("Value error, ").replace("Input should be", "it should be", 1)
+    # A whole object, or the file itself, says less than its place does.
+    is_told = isinstance(detail["input"], str | int | float) and detail["type"] != "json_invalid"
+    if is_told and where:
+        said = f"{where} is {detail['input']!r:.{_SHOWN}}; {said}"
+    elif where:
+        said = f"{where}: {said}"
+    more = error.error_count() - 1
+    return f"{said} (and {more} more)" if more else said
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:
@@ -184,7 +195,7 @@ def _read_config(folder: Path) -> ModelConfig:
         return ModelConfig.model_validate_json(path.read_bytes())
     except ValidationError as error:
         message = (
-            f"{path} does not fit this version of replyrank: {_first(error)}; "
+            f"{path} does not fit this version of replyrank: {first_fault(error)}; "
             "use an artefact made for it"
         )
         raise ArtefactError(message) from error

@@ -118,6 +118,7 @@ class Inbox:
         await asyncio.to_thread(self.models.load)
         if self.models.problem is not None:
             _LOG.error("model_not_loaded", problem=self.models.problem)
+            self.metrics.swap_failed()
         self.metrics.model(self.models.best())
         self._leads = await self._run(self._writes, self.database.lead)
         await self._weigh_outdated()
@@ -365,8 +366,7 @@ class Inbox:
 
     async def _keep_house(self) -> None:
         """Count what must add up, and remove what is old."""
-        counts = await self._run(self._reads, self.store.counts)
-        self.metrics.counted(counts)
+        self.metrics.counted(await self._run(self._reads, self.store.counts))
         days = self.settings.retention_days
         if not self.database.is_sqlite:
             await self._read_all_anew()

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from replyrank.data.errors import ReplyrankError
-from replyrank.models.artefact import SELFTEST, Artefact
+from replyrank.models.artefact import SELFTEST, Artefact, first_fault
 from replyrank.models.find import FALLBACK, find_artefact, open_artefact
 from replyrank.models.memory import available_memory
 from replyrank.models.scorer import Scorer
@@ -63,7 +65,7 @@ class Models:
         try:
             self.fallback = _ready(find_artefact(FALLBACK), 1)
         except ReplyrankError as error:
-            self.problem = str(error)
+            self.problem = _told(error)
         self.refresh()
 
     def refresh(self) -> bool:
@@ -82,7 +84,7 @@ class Models:
                     _check_memory(artefact)
                 fresh = _ready(artefact, self._threads)
             except (ReplyrankError, OSError) as error:
-                self.problem = str(error)
+                self.problem = _told(error)
                 return False
             self.current, self.problem = fresh, None
             return True
@@ -90,6 +92,15 @@ class Models:
     def best(self) -> Loaded | None:
         """The model in use, else the fallback, else None."""
         return self.current or self.fallback
+
+
+def _told(error: Exception) -> str:
+    """What went wrong, in one line: it stands in an answer, a log and a page."""
+    told, cause = str(error), error.__cause__
+    if isinstance(cause, ValidationError):
+        # Some errors quote pydantic whole, with a line and an address for each finding.
+        told = told.replace(str(cause), first_fault(cause))
+    return " ".join(told.split())
 
 
 def _check_memory(artefact: Artefact) -> None:

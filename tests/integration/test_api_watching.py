@@ -1,11 +1,21 @@
 """The API as whoever watches the service meets it: events, health, metrics."""
 
 import time
+from pathlib import Path
 
 import httpx
 
 from replyrank.serving.queue.keys import Scope, make_key, revoke_key
-from tests.services import URGENT, Service, message, scored, until, wait_for_keys
+from tests.services import (
+    URGENT,
+    Service,
+    message,
+    running,
+    scored,
+    settings,
+    until,
+    wait_for_keys,
+)
 
 
 def test_changes_come_as_events_and_go_on_after_a_break(fresh: Service) -> None:
@@ -54,6 +64,17 @@ def test_health_says_alive_and_ready_apart(fresh: Service) -> None:
         # Whoever does not know it yet is still answered.
         assert client.post("/v1/score", json={"texts": ["x"]}).status_code == 200
         assert client.post("/livez", content=b"[" * 1_000_000).status_code == 405
+
+
+def test_a_first_model_that_cannot_be_loaded_is_told_and_counted(tmp_path: Path) -> None:
+    missing = tmp_path / "no-such-model"
+    with running(settings(tmp_path, model=str(missing))) as service, service.client() as client:
+        told = client.get("/v1/statistics").json()
+        assert str(missing) in told["model_problem"]
+        # The linear model answers meanwhile; the same failure is counted once.
+        assert told["model"] == "linear-2"
+        time.sleep(0.3)
+        assert "inbox_model_swap_failures_total 1.0" in client.get("/metrics").text
 
 
 def test_metrics_say_what_happened_and_hold_no_text(fresh: Service) -> None:

@@ -1,10 +1,15 @@
 """The models of a service: which is in use, and what a swap needs."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("fastapi", reason="the service needs fastapi (extra serve)")
 
-from replyrank.models.find import FALLBACK, HOME_VARIABLE, find_artefact
+from replyrank.models.artefact import write_manifest
+from replyrank.models.find import FALLBACK, HOME_VARIABLE, MODEL_VARIABLE, find_artefact
 from replyrank.serving.scoring import models as module
 from replyrank.serving.scoring.models import Models
 
@@ -45,6 +50,58 @@ def test_it_is_swapped_where_there_is_room(
     assert found.current is not None
     assert found.current.name.startswith("minilm-l3")
     assert found.problem is None
+
+
+def _broken(folder: Path, file: str, text: str) -> Path:
+    """The linear model with another file in the place of one, and a manifest that fits."""
+    shutil.copytree(find_artefact(FALLBACK).folder, folder)
+    (folder / file).write_text(text, encoding="utf-8")
+    (folder / "manifest.json").unlink()
+    write_manifest(folder)
+    return folder
+
+
+def _changed(**fields: object) -> str:
+    raw = (find_artefact(FALLBACK).folder / "config.json").read_text(encoding="utf-8")
+    return json.dumps(json.loads(raw) | fields)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("config.json", _changed(schema_version=9), "schema_version is 9; it should be 1; use an"),
+        ("config.json", _changed(cleaning="x" * 99), f"cleaning is '{'x' * 59}; it should be a"),
+        ("config.json", _changed(priors={}), "priors.need: Field required (and 1 more); use an"),
+        ("config.json", "{", "Invalid JSON: EOF while parsing an object at line 1 column 1; use"),
+        ("selftest.jsonl", "{}", "text: Field required (and 2 more); build the artefact again"),
+    ],
+)
+def test_why_the_first_model_is_not_loaded_is_one_line(
+    file: str, text: str, told: str, tmp_path: Path
+) -> None:
+    folder = _broken(tmp_path / "model", file, text)
+    models = Models(folder, 1)
+    models.load()
+    assert models.current is None
+    assert models.problem is not None
+    assert models.problem.startswith(f"{folder / file} ")
+    assert told in models.problem
+    assert "\n" not in models.problem
+    assert "http" not in models.problem
+
+
+def test_a_broken_pointer_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(MODEL_VARIABLE, raising=False)
+    (tmp_path / "champion.json").write_text('{"version": 1}', encoding="utf-8")
+    models = Models(None, 1)
+    models.load()
+    assert models.problem == (
+        f"{tmp_path / 'champion.json'} is not a champion pointer: version is 1; it should be a "
+        "valid string (and 2 more); promote a model again or remove it"
+    )
 
 
 def test_the_first_model_is_loaded_whatever_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
