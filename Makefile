@@ -10,6 +10,8 @@ DEV := $(VENV)/.installed-dev
 OUT := runs/demo
 WHEEL_VENV := .venv-wheel
 SAMPLES := data/samples
+# Processes that share the tests; each takes whole files.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -26,7 +28,7 @@ demo: $(BASE)  ## score the sample inbox, then rank it (installs no torch)
 	@$(BIN)/replyrank rank $(SAMPLES)/inbox.csv --replay --top 20
 
 test: $(DEV)  ## run every test (REPLYRANK_DATA=FOLDER adds those that need the corpora)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(DEV)  ## check style and format
 	$(BIN)/ruff check .
