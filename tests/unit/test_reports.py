@@ -38,3 +38,11 @@ def test_attempts() -> None:
 
     facts = read("attempts")
     assert page("attempts", facts, attempts.body(facts["attempts"])) == _committed("attempts")
+
+
+def test_bodies() -> None:
+    pytest.importorskip("fastapi", reason="the service needs fastapi (extra serve)")
+    from tests.benchmarks import bodies  # noqa: PLC0415
+
+    facts = read("bodies")
+    assert page("bodies", facts, bodies.body(facts)) == _committed("bodies")
