@@ -12,7 +12,8 @@ import typer
 
 from replyrank.data.errors import UsageError
 from replyrank.data.messages import Message
-from replyrank.data.readers import Record, open_source
+from replyrank.data.readers import Record, Source, open_source
+from replyrank.data.readers.columns import FIELD_ALIASES
 from replyrank.data.readers.times import parse_time
 from replyrank.data.vocabulary import Channel
 from replyrank.serving.commands import options
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import httpx
 
 _KEY: Final = "REPLYRANK_KEY"
+#: of messages whose brand nobody names
+_BRAND: Final = "brand"
+#: columns that are shown
+_SHOWN: Final = 20
 _AT_ONCE: Final = 100
 #: bytes of a body, and the most of a character in it
 _BODY: Final = 700_000
@@ -41,6 +46,7 @@ class _Due:
 
     seconds: float
     body: dict[str, Any]
+    names_brand: bool
 
 
 def replay(
@@ -57,7 +63,11 @@ def replay(
         float | None, typer.Option(min=0, help="Of the file; without it to its end.")
     ] = None,
     brand: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of messages that name none.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Of messages that name none, else {_BRAND}; see --column brand=NAME.",
+        ),
     ] = None,
     channel: Annotated[Channel, typer.Option(help="Of messages that name none.")] = Channel.TWITTER,
     key: Annotated[
@@ -90,6 +100,8 @@ def replay(
         if not due:
             message = f"{source} has no message with a text and a time in that stretch; see --from"
             raise UsageError(message)
+        if brand is None:
+            _tell_brandless(opened, due)
         given = key or os.environ.get(_KEY)
         if given is not None and not given.isascii():
             message = f"the key {given[:12]!r}... is none: it has characters that no key has"
@@ -119,7 +131,7 @@ def _due(
             continue
         body: dict[str, Any] = {
             "id": one.id or f"row {line}",
-            "brand": one.brand or brand or "brand",
+            "brand": one.brand or brand or _BRAND,
             "channel": (one.channel or channel).value,
             "text": _HALF.sub("\ufffd", one.text),
             "visibility": None if one.visibility is None else one.visibility.value,
@@ -129,7 +141,24 @@ def _due(
             "reach": one.reach,
         }
         given = {name: value for name, value in body.items() if value is not None}
-        yield _Due((at - begin).total_seconds() / speed, given)
+        yield _Due((at - begin).total_seconds() / speed, given, bool(one.brand))
+
+
+def _tell_brandless(source: Source, due: Sequence[_Due]) -> None:
+    """Say how many messages go under a brand that nobody named, and how to name it."""
+    count = sum(not one.names_brand for one in due)
+    if not count:
+        return
+    if source.mapping is not None and "brand" in source.mapping.fields:
+        column = source.mapping.fields["brand"]
+        told = f"{count:,} of {len(due):,} messages have no brand in the column {column!r} and go"
+        remedy = "name theirs with --brand NAME"
+    else:
+        known = ", ".join(FIELD_ALIASES["brand"])
+        told = f"{source.name} has no column of a brand's usual names ({known}); its messages go"
+        listed = ", ".join(map(repr, source.columns[:_SHOWN]))
+        remedy = f"name one of its columns ({listed}) with --column brand=NAME, or --brand NAME"
+    typer.echo(f"{told} under the brand {_BRAND!r}; {remedy}", err=True)
 
 
 def _send_all(client: "httpx.Client", due: Sequence[_Due], speed: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,49 @@ def test_a_trace_is_handed_in_at_its_pace(tmp_path: Path) -> None:
         again = run(tmp_path, "replay", "trace.csv", "--url", service.address, "--speed", "6000",
                     "--brand", "acme")  # fmt: skip
         assert "10 accepted, 20 duplicate" in again.stderr
+
+
+def _handed_in(
+    monkeypatch: pytest.MonkeyPatch, trace: Path, **options: Any
+) -> list[dict[str, Any]]:
+    """The messages that a replay of a file would hand in."""
+    from replyrank.serving.commands import replay  # noqa: PLC0415
+
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        replay, "_send_all", lambda _, due, __: found.extend(one.body for one in due)
+    )
+    replay.replay(str(trace), **options)
+    return found
+
+
+def test_a_brand_that_no_column_is_known_to_name_is_told_and_can_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tmp_path / "stream.csv"
+    trace.write_text(
+        "Mobile Network,Tweet Created At,Tweet Text\n"
+        "@EE,2019-12-04 08:05:14,no signal\n"
+        "@O2,2019-12-04 08:04:05,where is my refund\n"
+        ",2019-12-04 08:06:00,hello?\n",
+        encoding="utf-8",
+    )
+    assert {one["brand"] for one in _handed_in(monkeypatch, trace)} == {"brand"}
+    assert capsys.readouterr().err == (
+        f"{trace} has no column of a brand's usual names (brand, brand_name, company, "
+        "company_name, account); its messages go under the brand 'brand'; name one of its columns "
+        "('Mobile Network', 'Tweet Created At', 'Tweet Text') with --column brand=NAME, or "
+        "--brand NAME\n"
+    )
+    named = _handed_in(monkeypatch, trace, columns=["brand=Mobile Network"])
+    assert [one["brand"] for one in named] == ["@O2", "@EE", "brand"]
+    assert capsys.readouterr().err == (
+        "1 of 3 messages have no brand in the column 'Mobile Network' and go under the brand "
+        "'brand'; name theirs with --brand NAME\n"
+    )
+    both = _handed_in(monkeypatch, trace, columns=["brand=Mobile Network"], brand="acme")
+    assert [one["brand"] for one in both] == ["@O2", "@EE", "acme"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_service_that_is_not_there_is_told(
