@@ -1,6 +1,7 @@
 """The report on posts of companies that a recipe's fold models had not seen."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -43,7 +44,7 @@ def held_out_report(
         policy: of the index.
         resamples: of the intervals.
     """
-    held, config = _of_material(load_held_out(artefact), material), artefact.config
+    held, config = judged_after(artefact, material), artefact.config
     unsure = intents(held.need).max(axis=1) < config.thresholds.low_confidence
     predictions = Predictions(
         held.need,
@@ -78,7 +79,34 @@ def held_out_before(
         material: whose posts are meant.
         resamples: of the intervals.
     """
-    held = _of_material(load_held_out(artefact), material)
+    held = judged_before(start, artefact, material)
+    said = Predictions(
+        held.need, held.p_sentiment, (None,) * len(held), start.config.priors.sentiment
+    )
+    return evaluate(
+        said,
+        held,
+        {},
+        0,
+        name=start.config.name,
+        support_threshold=start.config.thresholds.support_request,
+        groups=_groups(held),
+        resamples=resamples,
+    )
+
+
+def judged_after(artefact: Artefact, material: Material) -> HeldOut:
+    """The held-out posts of an artefact that are of this material."""
+    return _of_material(load_held_out(artefact), material)
+
+
+def judged_before(start: Artefact, artefact: Artefact, material: Material) -> HeldOut:
+    """The same posts, in the same order, judged by the model that was corrected.
+
+    Raises:
+        TypeError: if that model gives no logits.
+    """
+    held = judged_after(artefact, material)
     places = {
         place: text
         for text, place in zip(material.posts.texts, held.places(material.posts.texts), strict=True)
@@ -90,21 +118,10 @@ def held_out_before(
     # As what the folds say: without what the service sets aside by language.
     logits = scorer.logits([clean(places[row]) for row in range(len(held))])
     calibration = start.config.calibration
-    said = Predictions(
-        apply_calibration(logits.need, calibration.need),
-        apply_calibration(logits.sentiment, calibration.sentiment),
-        (None,) * len(held),
-        start.config.priors.sentiment,
-    )
-    return evaluate(
-        said,
+    return replace(
         held,
-        {},
-        0,
-        name=start.config.name,
-        support_threshold=start.config.thresholds.support_request,
-        groups=_groups(held),
-        resamples=resamples,
+        need=apply_calibration(logits.need, calibration.need),
+        p_sentiment=apply_calibration(logits.sentiment, calibration.sentiment),
     )
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +15,7 @@ import yaml
 
 from replyrank.data.readers.targets import Target
 from replyrank.models.artefact import CARD, Artefact, verify
-from replyrank.models.held_out import load_held_out
-from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.policy_file import load_policy
-from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.config import AnyConfig
 from replyrank.training.curves import run_curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
@@ -27,14 +23,11 @@ from replyrank.training.held_out_report import held_out_before, held_out_report
 from replyrank.training.material import Material
 from replyrank.training.report import write_report
 from replyrank.training.rows import TrainingRows
-from replyrank.training.sample_replay import replay_sample
+from replyrank.training.tracked_replay import NOT_IN_NAMES, Replayed, replayed, replayed_beside
 from replyrank.training.tracking import DataInput, FinishedRun, Logged, Tracking
 from replyrank.training.wheel import own_wheel
 
 _LOGGED: Final = "mlflow.json"
-_ORDERS: Final = (OrderName.FIFO, OrderName.STRICT, OrderName.OURS, OrderName.ORACLE)
-#: what MLflow does not take in a metric's name
-_NOT_IN_NAMES: Final = re.compile(r"[^\w./ -]+")
 #: heading of the card with which its summary ends, and the most that MLflow takes of a description
 _AFTER_SUMMARY: Final = "\n## Training data"
 _LONGEST_TAG: Final = 5_000
@@ -94,6 +87,7 @@ def _finished(
     facts: RunFacts, artefact: Artefact, tell: Callable[[str], None]
 ) -> Generator[FinishedRun]:
     report = held_out_report(artefact, facts.material, load_policy())
+    replay = _replay(facts, artefact)
     with tempfile.TemporaryDirectory() as place:
         files = Path(place)
         _write_files(files, facts, artefact, report)
@@ -109,6 +103,7 @@ def _finished(
                 "python": platform.python_version(),
                 "machine": f"{platform.system()} {platform.machine()}",
                 "manifest_sha256": artefact.manifest_sha256,
+                "replay_posts": replay.posts,
                 **({} if facts.start is None else {"corrects": facts.start.manifest_sha256}),
             },
             inputs=data_inputs(facts.material),
@@ -116,12 +111,17 @@ def _finished(
             metrics={
                 **report_metrics(report),
                 **before_metrics(facts, artefact),
-                # Of a corrected model most held-out posts are those it began with.
-                **(replay_metrics(artefact) if facts.start is None else {}),
+                **replay.metrics,
             },
             files=files,
             requirement=f"replyrank=={version('replyrank')}",
         )
+
+
+def _replay(facts: RunFacts, artefact: Artefact) -> Replayed:
+    if facts.start is None:
+        return replayed(artefact)
+    return replayed_beside(facts.start, artefact, facts.material)
 
 
 def _summary(artefact: Artefact) -> str:
@@ -189,7 +189,7 @@ def report_metrics(report: EvaluationReport) -> dict[str, float]:
         for name, figure in figures.items():
             for end, value in (("", figure.value), (" low", figure.low), (" high", figure.high)):
                 if value is not None:
-                    found[_NOT_IN_NAMES.sub("_", f"{place}/{name}{end}")] = value
+                    found[NOT_IN_NAMES.sub("_", f"{place}/{name}{end}")] = value
 
     for head, of_head in report.heads.items():
         add(head, of_head.figures)
@@ -214,23 +214,6 @@ def before_metrics(facts: RunFacts, artefact: Artefact) -> dict[str, float]:
         return {}
     found = report_metrics(held_out_before(facts.start, artefact, facts.material))
     return {f"before/{name}": value for name, value in found.items()}
-
-
-def replay_metrics(artefact: Artefact) -> dict[str, float]:
-    """Late urgent answers and cost on the sample trace; nothing for too few held-out posts."""
-    try:
-        cases = replay_sample(load_held_out(artefact), _ORDERS)
-    except SimulationError:
-        return {}
-    found: dict[str, float] = {}
-    for runs in cases:
-        least = runs.figure(OrderName.ORACLE, "cost").sum()
-        for order in _ORDERS:
-            late = runs.figure(order, "urgent_late").sum() / runs.figure(order, "urgent").sum()
-            place = _NOT_IN_NAMES.sub("_", f"replay/{runs.case.scenario}/{order}")
-            found[f"{place}/urgent late"] = float(late)
-            found[f"{place}/cost by oracle"] = float(runs.figure(order, "cost").sum() / least)
-    return found
 
 
 def _flat(values: Mapping[str, object], place: str = "") -> Iterator[tuple[str, object]]:

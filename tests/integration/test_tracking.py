@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from replyrank.models import load_scorer
 from replyrank.models.artefact import verify
 from replyrank.pipeline.score_columns import score_columns
+from replyrank.training import sample_replay
 from replyrank.training import tracked as tracked_module
 from replyrank.training.config import FallbackConfig
 from replyrank.training.curves import Curves, Point, run_curves
@@ -109,6 +110,21 @@ def test_the_run_has_config_data_figures_and_papers(tracked: Tracked) -> None:
     assert any(name.startswith("slice/length/") for name in metrics)
     curve = tracked.client.get_metric_history(tracked.logged.run_id, "loss/final")
     assert [(point.step, point.value) for point in curve] == [(50, 2.5), (100, 1.25)]
+
+
+def test_a_corrected_model_is_logged_with_the_queue_of_both(
+    facts: RunFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample_replay, "_SEEDS", 1)
+    (facts.work / "mlflow.json").unlink(missing_ok=True)
+    tracking = Tracking(tmp_path / "store")
+    logged = track(tracking, replace(facts, start=verify(facts.artefact)))
+    (facts.work / "mlflow.json").unlink()
+    data = MlflowClient(tracking.uri, registry_uri=tracking.uri).get_run(logged.run_id).data
+    # No toy is of level high.
+    assert data.tags["replay_posts"] == "samples"
+    place = "replay/load 0.9/replyrank/cost by oracle"
+    assert data.metrics[place] == data.metrics[f"before/{place}"] >= 1
 
 
 def files(tracked: Tracked) -> list[Path]:
