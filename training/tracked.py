@@ -16,6 +16,7 @@ import yaml
 from replyrank.data.readers.targets import Target
 from replyrank.models.artefact import CARD, Artefact, verify
 from replyrank.pipeline.policy_file import load_policy
+from replyrank.training.code_version import code_tags
 from replyrank.training.config import AnyConfig
 from replyrank.training.curves import run_curves
 from replyrank.training.evaluation_report import DataReport, EvaluationReport, Figure, Report
@@ -91,7 +92,8 @@ def _finished(
     with tempfile.TemporaryDirectory() as place:
         files = Path(place)
         _write_files(files, facts, artefact, report)
-        if own_wheel(files / "wheel") is None:
+        wheel = own_wheel(files / "wheel")
+        if wheel is None:
             tell("without the wheel of this package: it could not be made here")
         yield FinishedRun(
             name=facts.config.name,
@@ -100,6 +102,7 @@ def _finished(
             params=dict(_flat(facts.config.model_dump(mode="json"))),
             tags={
                 "replyrank": version("replyrank"),
+                **code_tags(wheel),
                 "python": platform.python_version(),
                 "machine": f"{platform.system()} {platform.machine()}",
                 "manifest_sha256": artefact.manifest_sha256,

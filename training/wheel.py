@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-_NAME: Final = "replyrank"
+#: what the package is called where it is installed
+NAME: Final = "replyrank"
 #: of an installation, and not of the wheel it came from
 _NOT_PACKED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "RECORD"})
 _TIMEOUT: Final = 300
@@ -25,12 +26,12 @@ def own_wheel(folder: Path) -> Path | None:
     An installation is packed again from its own list of files; of an editable one the wheel is
     built from its checkout, for which pip may fetch the build backend.
     """
-    found = distribution(_NAME)
-    checkout = _checkout(found)
+    found = distribution(NAME)
+    checkout = editable_checkout(found)
     return packed_wheel(found, folder) if checkout is None else _built(checkout, folder)
 
 
-def _checkout(found: Distribution) -> Path | None:
+def editable_checkout(found: Distribution) -> Path | None:
     """Where an editable installation has its files."""
     facts = json.loads(found.read_text("direct_url.json") or "{}")
     if not facts.get("dir_info", {}).get("editable"):
@@ -45,7 +46,7 @@ def _built(checkout: Path, folder: Path) -> Path | None:
         subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT)  # noqa: S603
     except (subprocess.SubprocessError, OSError):
         return None
-    return next(iter(folder.glob(f"{_NAME}-*.whl")), None)
+    return next(iter(folder.glob(f"{NAME}-*.whl")), None)
 
 
 def packed_wheel(found: Distribution, folder: Path) -> Path | None:

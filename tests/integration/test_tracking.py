@@ -1,5 +1,6 @@
 """A finished run in MLflow: what is there, that it loads, and that nothing is half there."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -99,6 +100,7 @@ def test_the_run_has_config_data_figures_and_papers(tracked: Tracked) -> None:
     assert run.data.params["decisions.support_recall"] == "0.95"
     artefact = verify(tracked.facts.artefact)
     assert run.data.tags["manifest_sha256"] == artefact.manifest_sha256
+    assert run.data.tags["wheel_sha256"] == hashlib.sha256(b"wheel").hexdigest()
     assert run.inputs is not None
     inputs = {one.dataset.name: one.dataset for one in run.inputs.dataset_inputs}
     assert list(inputs) == ["posts"]
