@@ -1,9 +1,10 @@
 """MLflow: where runs are tracked, and what of a finished run goes there.
 
 Training itself never speaks to a server. What it learns by the way lies in its work folder, and a
-finished run is logged as a whole, its model registered last: a server that dies leaves a run
-marked as failed and no version, and the same command logs it again. Keys, hashes and figures are
-logged, never a text.
+finished run is logged as a whole, its model registered last: a server that fails on the way has a
+run marked as failed and no version, and the same command logs it again. One that is killed cannot
+mark its run, which is ended when the artefact is logged again. Keys, hashes and figures are logged,
+never a text.
 """
 
 import logging
@@ -115,20 +116,27 @@ class Tracking:
             self._find_experiment()
 
     def log(self, run: FinishedRun) -> Logged:
-        """Log a run and register its model.
+        """Log a run and register its model; ends what a store that died left running of it.
 
         Raises:
-            TrackingError: if the store does not take it; no version is registered then.
+            TrackingError: if the store does not take it; no version is registered then, unless
+                the store died after its last step: the next call finds that.
         """
         import mlflow  # noqa: PLC0415  slow, and only runs that are tracked need it
 
         kept = f"the model is in {run.artefact}, and the same command logs it"
         with self._answered(kept, "give --no-mlflow"):
             experiment = self._find_experiment()
+            whole = self._end_unfinished(experiment, run.tags[_MANIFEST])
+            if whole is not None:
+                return whole
+            # The tags at once: by them a run that is never ended is found again.
             with mlflow.start_run(
-                experiment_id=experiment, run_name=run.name, description=run.description
+                experiment_id=experiment,
+                run_name=run.name,
+                description=run.description,
+                tags=dict(run.tags),
             ) as begun:
-                mlflow.set_tags(dict(run.tags))
                 mlflow.log_params({key: str(value) for key, value in run.params.items()})
                 for one in run.inputs:
                     mlflow.log_input(_dataset(one), context=one.context)
@@ -141,6 +149,32 @@ class Tracking:
                     model.model_uri, NAME, tags={_MANIFEST: run.tags[_MANIFEST]}
                 )
         return Logged(begun.info.run_id, NAME, str(version.version), self.uri)
+
+    def _end_unfinished(self, experiment: str, manifest_sha256: str) -> Logged | None:
+        """End the runs of an artefact that seem to go on, since the store died under them.
+
+        They have failed, but for one whose version is registered: that was the last step, so it is
+        ended as finished. Two commands that log one artefact at the same time are not told apart
+        from that: the run that is ended here ends itself anew.
+
+        Returns:
+            The run that had come to its end, if there is one.
+        """
+        from mlflow import MlflowClient  # noqa: PLC0415  see ``log``
+
+        client = MlflowClient(self._uri)
+        going = f"tags.{_MANIFEST} = '{manifest_sha256}' and attributes.status = 'RUNNING'"
+        runs = client.search_runs([experiment], going)
+        if not runs:
+            return None
+        versions = {one.run_id: one for one in client.search_model_versions(f"name='{NAME}'")}
+        whole = None
+        for one in runs:
+            version = versions.get(one.info.run_id)
+            client.set_terminated(one.info.run_id, "FAILED" if version is None else "FINISHED")
+            if version is not None:
+                whole = Logged(one.info.run_id, NAME, str(version.version), self.uri)
+        return whole
 
     def has(self, logged: Logged) -> bool:
         """Whether a version that was logged is still there.

@@ -118,10 +118,8 @@ def test_a_corrected_model_is_logged_with_the_queue_of_both(
     facts: RunFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_replay, "_SEEDS", 1)
-    (facts.work / "mlflow.json").unlink(missing_ok=True)
     tracking = Tracking(tmp_path / "store")
-    logged = track(tracking, replace(facts, start=verify(facts.artefact)))
-    (facts.work / "mlflow.json").unlink()
+    logged = track(tracking, replace(facts, start=verify(facts.artefact), work=tmp_path))
     data = MlflowClient(tracking.uri, registry_uri=tracking.uri).get_run(logged.run_id).data
     # No toy is of level high.
     assert data.tags["replay_posts"] == "samples"
@@ -253,6 +251,44 @@ def test_the_last_step_that_fails_leaves_a_failed_run(
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FAILED"
     assert client.search_model_versions(f"name='{NAME}'") == []
+
+
+@pytest.mark.parametrize(
+    ("last_call", "ended"), [("log_model", ["FAILED", "FINISHED"]), ("end_run", ["FINISHED"])]
+)
+def test_a_store_that_was_killed_has_no_run_that_goes_on_for_ever(
+    facts: RunFacts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last_call: str,
+    ended: list[str],
+) -> None:
+    facts = replace(facts, work=tmp_path)
+    tracking = Tracking(tmp_path / "store")
+
+    def dies(*_: object, **__: object) -> None:
+        message = "connection refused"
+        raise OSError(message)
+
+    if last_call == "log_model":
+        monkeypatch.setattr(mlflow.pyfunc, "log_model", dies)
+    # From then on no call is answered: nothing can be marked either.
+    monkeypatch.setattr(MlflowClient, "set_terminated", dies)
+    with pytest.raises(TrackingError, match="connection refused"):
+        track(tracking, facts)
+    client = MlflowClient(tracking.uri, registry_uri=tracking.uri)
+    (experiment,) = client.search_experiments(filter_string=f"name = '{NAME}'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "RUNNING"
+    monkeypatch.undo()
+    logged = track(tracking, facts)
+    assert logged.version == "1"
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    assert [one.info.status for one in runs] == ended
+    assert runs[0].info.run_id == run.info.run_id
+    assert runs[-1].info.run_id == logged.run_id
+    assert len(client.search_model_versions(f"name='{NAME}'")) == 1
+    assert track(tracking, facts) == logged
 
 
 def test_a_password_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
