@@ -21,7 +21,7 @@ from replyrank.training.errors import GateError, TrackingError
 from replyrank.training.gate import GateReport
 from replyrank.training.tracking import Tracking, adopt
 
-#: what was promoted, refused and rolled back, one line each
+#: what was promoted, refused, pulled and rolled back, one line each
 HISTORY: Final = "history.jsonl"
 #: folder beside the pointer for models that were brought here
 MODELS: Final = "models"
@@ -98,7 +98,9 @@ def pull(home: Path, store: Tracking) -> Champion | None:
     artefact, now = verify(store.fetch(None, home / MODELS)), read_champion(home)
     if now is not None and now.manifest_sha256 == artefact.manifest_sha256:
         return None
-    return point_to(home, artefact)
+    champion = point_to(home, artefact)
+    _note(home, "pulled", champion.version, None, None)
+    return champion
 
 
 def promote(

@@ -62,6 +62,9 @@ def promote(
     if force != (reason is not None):
         message = "--force and --reason go together; give both, or neither"
         raise UsageError(message)
+    if reason is not None and not reason.strip():
+        message = f"--reason is {reason!r}; say in words why what the gate refuses is promoted"
+        raise UsageError(message)
     if posts is not None and dataset is not None:
         message = "--posts and --dataset both say what decides; give one"
         raise UsageError(message)
@@ -85,7 +88,7 @@ def promote(
             typer.echo(notice, err=True)
         found = run_gate(champion, challenger, judges, found_rules)
         _report(found, report_file)
-        forced = promotion.Forced(reason) if reason else None
+        forced = None if reason is None else promotion.Forced(reason.strip())
         pointer = promotion.promote(where, challenger, found, forced)
         _tell(pointer, where)
         _set_alias(store, pointer)

@@ -59,6 +59,14 @@ def test_refused_forced_and_rolled_back(command: Command, labelled: Path, tiny_m
         (["promote", "nope", "--home", "home"], "model 'nope' is no folder"),
         (["promote", "default", "--home", "home", "--force"], "--force and --reason go together"),
         (
+            ["promote", "default", "--home", "home", "--force", "--reason", ""],
+            "--reason is ''; say in words",
+        ),
+        (
+            ["promote", "default", "--home", "home", "--force", "--reason", " "],
+            "--reason is ' '; say in words",
+        ),
+        (
             ["promote", "x", "--home", "h", "--posts", "a", "--dataset", "b"],
             "--posts and --dataset both say what decides",
         ),

@@ -27,8 +27,16 @@ from replyrank.training.gate_figures import FIGURES_OF, Pairing, Subject
 from replyrank.training.gate_posts import GatePosts, gate_posts_of_dataset, load_gate_posts
 from replyrank.training.gate_rules import load_gate_rules
 from replyrank.training.material import load_material
-from replyrank.training.promotion import HISTORY, Forced, find_champion, promote, rollback
+from replyrank.training.promotion import (
+    HISTORY,
+    Forced,
+    find_champion,
+    promote,
+    pull,
+    rollback,
+)
 from replyrank.training.rows import TrainingRows
+from replyrank.training.tracking import adopt
 from tests.encoders import toy_posts, toy_rows, write_dataset
 
 SHIPPED = load_gate_rules()
@@ -169,6 +177,27 @@ def test_the_pointer_follows_the_gate(
     ]
     assert history[-1]["forced"] == "the old one is broken"
     assert history[1]["gate"]["passed"] is False
+
+
+class Registry:
+    """A store that gives one model."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._artefact = artefact
+
+    def fetch(self, _version: str | None, folder: Path) -> Path:
+        return adopt(self._artefact, folder)
+
+
+def test_what_was_pulled_stands_in_the_history(tmp_path: Path, models: Models) -> None:
+    for model in (models.champion, models.champion, models.better):
+        pull(tmp_path, Registry(model))  # type: ignore[arg-type]
+    history = [json.loads(line) for line in (tmp_path / HISTORY).read_text().splitlines()]
+    # What is in use already is not put in use again.
+    assert [(one["what"], one["version"]) for one in history] == [
+        ("pulled", "good-1"),
+        ("pulled", "good-2"),
+    ]
 
 
 def test_what_is_in_use_stays_whatever_is_trained_into_its_folder(
