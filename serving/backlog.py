@@ -24,7 +24,7 @@ _LOG: Final = structlog.get_logger("replyrank.backlog")
 #: messages that are scored by the fallback together
 _MANY: Final = 256
 #: seconds that scoring leaves to those who hand very many messages in, after each batch
-_POLITE: Final = 0.1
+_POLITE: Final = 0.2
 #: seconds after which the model has a turn even then
 _TURN: Final = 1.0
 _HOUR: Final = 3_600.0

@@ -183,6 +183,7 @@ def swaps(folder: Path, texts: list[str], times: int = 50) -> Facts:
         "swaps": len(seen),
         "requests": len(load.answers),
         "failed": len(failed) + load.broken,
+        "failed with": sorted({one.status for one in failed}),
         "p99, ms": 1_000 * quantile([one.seconds for one in load.of(200)], 0.99),
     }
 
