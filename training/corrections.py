@@ -35,6 +35,7 @@ from replyrank.training.config import CorrectionConfig
 from replyrank.training.corrector import Corrector
 from replyrank.training.distillation import StudentStage
 from replyrank.training.export_quality import unseen_checks
+from replyrank.training.export_record import ExportRecord
 from replyrank.training.held_out_posts import held_out_posts
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldLogits, Judged, fold_figures
@@ -123,7 +124,8 @@ class CorrectionRun:
         own = held_out_posts(posts, self.material.companies[rows], after.need, after.p_sentiment)
         figures = fold_figures(posts, before), fold_figures(posts, after)
         compared = self._corrector.tokens(self._measured()[1])
-        checks = [*gate_checks(model, graphs, compared), *self._labelled(graphs)]
+        unlabelled, (labelled, n) = gate_checks(model, graphs, compared), self._labelled(graphs)
+        checks = [*unlabelled, *labelled]
         require(checks)
         config = self.start.config.model_copy(update={"name": name, "thresholds": thresholds})
         papers = correction_papers(
@@ -136,7 +138,10 @@ class CorrectionRun:
             known=int(known.sum()),
         )
         fitted = FittedModel(config, figures[1], self._with_those_of_start(own))
-        return write_artefact(graphs, self._corrector.tokenizer, fitted, papers, out / name)
+        export = ExportRecord.of((unlabelled, len(compared)), (labelled, n))
+        return write_artefact(
+            graphs, self._corrector.tokenizer, fitted, papers, out / name, export=export
+        )
 
     def _stage(self, model: TriageModel, rows: TrainingRows) -> StudentStage:
         return self._corrector.stage(model, rows, self.config.stage, self.config.seed)
@@ -174,8 +179,11 @@ class CorrectionRun:
         seed = self.config.seed
         return quantise_model(model, tokens, self.work, _FINAL, rounding_seed=seed)
 
-    def _labelled(self, graphs: Quantised) -> list[Check]:
-        """What quantisation costs on all that is labelled whole: the team's posts may be few."""
+    def _labelled(self, graphs: Quantised) -> tuple[list[Check], int]:
+        """What quantisation costs on all that is labelled whole, and how many posts those are.
+
+        The team's alone may be few.
+        """
         everything = self.material.all_training()
         labels = np.stack([everything.intent, everything.urgency, everything.sentiment])
         posts = everything.take(np.flatnonzero((labels != MASKED).all(axis=0)))
@@ -186,7 +194,7 @@ class CorrectionRun:
             for graph in (graphs.fp32, graphs.int8)
         )
         whole = FoldLogits(np.arange(len(tokens)), full, small)
-        return unseen_checks([whole], posts, self.config.seed)
+        return unseen_checks([whole], posts, self.config.seed), len(posts)
 
     def _thresholds(
         self, graphs: Quantised, posts: TrainingRows, before: Judged, after: Judged

@@ -17,6 +17,11 @@ from replyrank.training.metrics import (
 from replyrank.training.oof import FoldLogits
 from replyrank.training.rows import TrainingRows
 
+HEADS: Final = ("intent", "urgency", "sentiment")
+#: what the checks of a head are called
+DROP: Final = "drop of macro-F1 of {}, points"
+RISE: Final = "rise of calibration error of {}"
+
 _RESAMPLES: Final = 200
 #: how far few posts may widen a limit
 _WIDEST: Final = 4.0
@@ -49,8 +54,8 @@ def unseen_checks(parts: Sequence[FoldLogits], posts: TrainingRows, seed: int) -
     def losses(weights: FloatArray) -> Mapping[str, FloatArray]:
         f1 = _macro_f1(full, rows, weights), _macro_f1(quantised, rows, weights)
         error = _calibration(full, rows, weights), _calibration(quantised, rows, weights)
-        drops = {f"drop of macro-F1 of {h}, points": 100 * (f1[0][h] - f1[1][h]) for h in f1[0]}
-        rises = {f"rise of calibration error of {h}": error[1][h] - error[0][h] for h in error[0]}
+        drops = {DROP.format(h): 100 * (f1[0][h] - f1[1][h]) for h in f1[0]}
+        rises = {RISE.format(h): error[1][h] - error[0][h] for h in error[0]}
         return drops | rises
 
     found = bootstrap(losses, len(rows), seed=seed, resamples=_RESAMPLES)

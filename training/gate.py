@@ -18,6 +18,8 @@ from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.markdown import table
 from replyrank.pipeline.simulation.orders import OrderName
 from replyrank.training.behaviour import behaviour_report, case_texts
+from replyrank.training.export_record import EXPORT
+from replyrank.training.gate_export import EXPORT_FIGURES, export_figures, why_not_judged
 from replyrank.training.gate_figures import FIGURES_OF, Compared, Pairing, Subject
 from replyrank.training.gate_posts import GatePosts
 from replyrank.training.gate_rules import GateRules
@@ -34,7 +36,7 @@ _LESS: Final = frozenset(
 #: figures whose tolerance is a share of the champion's
 _RELATIVE: Final = frozenset({"queue_cost", "latency"})
 #: figures of the challenger alone
-_ABSOLUTE: Final = frozenset({"alone_in_batch"})
+_ABSOLUTE: Final = frozenset({"alone_in_batch", *EXPORT_FIGURES})
 #: figures that there need not be: no slice may be large enough
 _OPTIONAL: Final = frozenset({"slice_ece"})
 
@@ -62,8 +64,8 @@ class Verdict:
         if self.difference is None or self.challenger is None:
             name = self.figure.partition(_COMPANION)[0]
             return (
-                f"{self.figure}: not measured: {_why_not(name, self.n)}; label such posts, or "
-                f"state {name}: null under tolerances in a file for --rules"
+                f"{self.figure}: not measured: {_why_not(name, self.n)}, or state {name}: null "
+                "under tolerances in a file for --rules"
             )
         was = "" if self.champion is None else f"{self.champion:.4g} -> "
         interval = "" if self.low is None else f", 95 % {self.low:+.4f} to {self.high:+.4f}"
@@ -82,6 +84,8 @@ class GateReport:
     rules: str
     posts: str
     verdicts: tuple[Verdict, ...]
+    #: which rules do not apply, and why
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -117,6 +121,7 @@ class GateReport:
         return (
             f"# {self.challenger} against {self.champion}\n\nOn {self.posts}, by the rules "
             f"{self.rules!r}: the challenger {outcome}.\n\n{table(names, rows)}\n"
+            + "".join(f"\n{note}\n" for note in self.notes)
         )
 
 
@@ -144,6 +149,12 @@ def run_gate(
     found |= _queue_cost(posts, subjects)
     found["latency"] = _latency(old, new, posts, rules.timed_texts)
     found["alone_in_batch"] = _alone_in_batch(new, posts, rules.timed_texts)
+    of_export, notes = export_figures(challenger), tuple[str, ...]()
+    judged = [name for name in EXPORT_FIGURES if getattr(rules.tolerances, name) is not None]
+    if of_export is None:
+        rules = rules.without(EXPORT_FIGURES)
+        notes = (why_not_judged(challenger, judged),) if judged else ()
+    found |= of_export or {}
     companies = len({one for one in posts.companies if one is not None})
     return GateReport(
         old.config.name,
@@ -151,6 +162,7 @@ def run_gate(
         rules.name,
         f"{posts.name} ({len(posts):,} posts of {companies:,} companies)",
         tuple(_verdicts(found, rules)),
+        notes,
     )
 
 
@@ -178,13 +190,15 @@ def unseen(posts: GatePosts, models: Iterable[Artefact]) -> GatePosts:
 
 
 def _why_not(figure: str, n: int) -> str:
-    """What the posts lack by which a figure is measured; ``n`` have its label."""
+    """What is lacking to measure a figure, and the remedy; ``n`` posts have its label."""
+    if figure in EXPORT_FIGURES:
+        return f"{EXPORT} of the challenger does not tell it; train it again"
     if figure == "queue_cost":
-        return "a replay needs more posts that have all three labels"
+        return "a replay needs more posts that have all three labels; label such posts"
     label = next((label for label, of in FIGURES_OF.items() if figure in of), None)
     if label is None or n:
-        return f"none of the {n:,} posts is of the kind that it is about"
-    return f"no post has a label of {label}"
+        return f"none of the {n:,} posts is of the kind that it is about; label such posts"
+    return f"no post has a label of {label}; label such posts"
 
 
 def _verdicts(found: Mapping[str, Compared], rules: GateRules) -> Iterator[Verdict]:
@@ -203,6 +217,7 @@ def _verdicts(found: Mapping[str, Compared], rules: GateRules) -> Iterator[Verdi
 
 
 def _verdict(name: str, figure: str, one: Compared, tolerance: float) -> Verdict:
+    tolerance = max(tolerance, one.chance)
     scale = one.champion if figure in _RELATIVE and one.champion else 1.0
     worse = (one.difference if figure in _LESS else -one.difference) / scale
     if np.isnan(one.challenger):

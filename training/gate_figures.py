@@ -57,6 +57,8 @@ class Compared:
     high: float
     #: posts that it was measured on
     n: int
+    #: how much of the challenger's is within chance; widens a narrower tolerance
+    chance: float = 0.0
 
 
 @dataclass(frozen=True)

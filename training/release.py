@@ -33,6 +33,7 @@ from replyrank.models.tokens import PostTokenizer
 from replyrank.training.calibrate import cross_fitted, fit
 from replyrank.training.card import Papers
 from replyrank.training.config import RunConfig
+from replyrank.training.export_record import ExportRecord
 from replyrank.training.held_out_posts import held_out_posts
 from replyrank.training.licence import LICENCE
 from replyrank.training.oof import FoldFigures, OutOfFold, fold_figures
@@ -117,7 +118,13 @@ def fit_config(oof: OutOfFold, config: RunConfig, name: str, kind: ModelKind) ->
 
 
 def write_artefact(
-    graphs: Quantised, tokenizer: PostTokenizer, fitted: FittedModel, papers: Papers, target: Path
+    graphs: Quantised,
+    tokenizer: PostTokenizer,
+    fitted: FittedModel,
+    papers: Papers,
+    target: Path,
+    *,
+    export: ExportRecord,
 ) -> Path:
     """Put an artefact folder together and move it into place once it verifies.
 
@@ -127,6 +134,7 @@ def write_artefact(
         fitted: what the folds give the artefact.
         papers: its card and licence.
         target: folder to make; an older one of this name is replaced.
+        export: what its checks found.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as place:
@@ -134,6 +142,7 @@ def write_artefact(
         folder.mkdir()
         shutil.copyfile(graphs.int8, folder / MODEL)
         tokenizer.save(folder / TOKENIZER)
+        export.save(folder)
         finish_artefact(folder, fitted, papers)
         return publish(folder, target)
 

@@ -37,6 +37,7 @@ from replyrank.training.distillation import (
     student_rows,
 )
 from replyrank.training.export_quality import unseen_checks
+from replyrank.training.export_record import ExportRecord
 from replyrank.training.fitting import LabelledStage
 from replyrank.training.material import Material
 from replyrank.training.oof import FoldLogits, Logits, OutOfFold
@@ -249,12 +250,14 @@ class TrainingRun:
         posts = self.material.posts
         graphs = self.quantise(model, "final", posts)
         _, compared = self._measured(posts)
-        checks = [*gate_checks(model, graphs, self.tokenise(compared)), *fold_checks]
+        unlabelled = gate_checks(model, graphs, self.tokenise(compared))
+        checks = [*unlabelled, *fold_checks]
         require(checks)
         oof = self.out_of_fold(folds)
         fitted = fit_config(oof, self.config, name, ModelKind.TRANSFORMER)
         described = papers(name, self.config, self.material, fitted.figures, checks)
-        return write_artefact(graphs, self.tokenizer, fitted, described, out / name)
+        export = ExportRecord.of((unlabelled, len(compared)), (fold_checks, len(oof.rows)))
+        return write_artefact(graphs, self.tokenizer, fitted, described, out / name, export=export)
 
     def _fold(self, fold: int) -> FoldLogits:
         name, rows = f"fold-{fold + 1}", self.material.fold_rows(fold)

@@ -148,6 +148,8 @@ def _report(found: Any, file: Path | None) -> None:
         file.write_text(found.markdown(), encoding="utf-8")
     passed = len(found.verdicts) - len(found.failures)
     typer.echo(f"{passed} of {len(found.verdicts)} figures pass on {found.posts}", err=True)
+    for note in found.notes:
+        typer.echo(note, err=True)
 
 
 def _set_alias(store: Any, pointer: Champion) -> None:

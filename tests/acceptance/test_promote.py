@@ -35,6 +35,7 @@ def test_refused_forced_and_rolled_back(command: Command, labelled: Path, tiny_m
     assert "is refused: it is worse than minilm-l6-" in refused.stderr
     assert "\n  intent_macro_f1: " in refused.stderr
     assert "Traceback" not in refused.stderr
+    assert "int8_p99: not judged: " in refused.stderr
     assert "**FAIL**" in (folder / "gate.md").read_text()
     assert not (folder / "home" / "champion.json").exists()
     forced = command("promote", tiny_model, *judge, "--force", "--reason", "a drill")

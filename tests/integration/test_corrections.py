@@ -30,6 +30,7 @@ from replyrank.training.config import (
     load_config,
 )
 from replyrank.training.corrections import CorrectionRun
+from replyrank.training.gate_export import export_figures
 from replyrank.training.held_out_report import held_out_before, held_out_report
 from replyrank.training.material import Material, load_material
 from replyrank.training.runs import open_run
@@ -190,6 +191,13 @@ def test_the_card_says_what_it_was_before_and_after(start: Artefact, corrected: 
     assert "| beside | written | 16 |" in card
     licence = (corrected.folder / "LICENSE-WEIGHTS.md").read_text(encoding="utf-8")
     assert licence.startswith((start.folder / "LICENSE-WEIGHTS.md").read_text().rstrip())
+
+
+def test_it_records_what_its_own_export_cost(corrected: Artefact, material: Material) -> None:
+    figures = export_figures(corrected)
+    assert figures is not None
+    assert not [name for name, one in figures.items() if np.isnan(one.challenger)]
+    assert figures["int8_ece: sentiment"].n == len(material.all_training())
 
 
 def test_it_keeps_what_the_folds_said_of_the_teams_posts(

@@ -29,6 +29,7 @@ from replyrank.training.calibrate import cross_fitted
 from replyrank.training.config import FallbackConfig, StageConfig, StudentConfig, TrainConfig
 from replyrank.training.fallback_run import FallbackRun
 from replyrank.training.fitting import Stage
+from replyrank.training.gate_export import export_figures
 from replyrank.training.material import Material, load_material
 from replyrank.training.plan import Plan, PlannedStage
 from replyrank.training.release import Quantised, gate_checks, quantise_model
@@ -216,6 +217,14 @@ def test_a_folder_of_another_training_set_is_refused(
     other = replace(material, companions=replace(rows, sentiment=(rows.sentiment + 1) % 3))
     with pytest.raises(UsageError, match="training set or cleaning"):
         TrainingRun(config, other, work).fold_logits()
+
+
+def test_it_records_what_its_export_cost(artefact: Path, material: Material) -> None:
+    figures = export_figures(verify(artefact))
+    assert figures is not None
+    assert not [name for name, one in figures.items() if np.isnan(one.challenger)]
+    assert figures["int8_macro_f1: intent"].n == len(material.posts)
+    assert figures["int8_p99"].n == 60
 
 
 @pytest.mark.usefixtures("artefact")
