@@ -29,16 +29,16 @@ from replyrank.training.rows import MASKED
 from replyrank.training.sample_replay import replay_sample
 
 _COMPANION: Final = ": "
+#: figures that there need not be: no slice may be large enough
+_OPTIONAL: Final = frozenset({"slice_ece", "slice_ece_urgency_high", "slice_ece_sentiment"})
 #: figures of which less is better
 _LESS: Final = frozenset(
-    {"ece_intent", "ece_urgency_high", "ece_sentiment", "slice_ece", "queue_cost", "latency"}
+    {"ece_intent", "ece_urgency_high", "ece_sentiment", *_OPTIONAL, "queue_cost", "latency"}
 )
 #: figures whose tolerance is a share of the champion's
 _RELATIVE: Final = frozenset({"queue_cost", "latency"})
 #: figures of the challenger alone
 _ABSOLUTE: Final = frozenset({"alone_in_batch", *EXPORT_FIGURES})
-#: figures that there need not be: no slice may be large enough
-_OPTIONAL: Final = frozenset({"slice_ece"})
 
 
 @dataclass(frozen=True, slots=True)

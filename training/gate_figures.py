@@ -74,18 +74,20 @@ class Pairing:
     def compare(self, least_slice: int) -> dict[str, Compared]:
         """Every figure that is taken of labels; resamples draw companies, of few ones posts.
 
-        A slice by source, channel or length with at least ``least_slice`` posts adds its
-        calibration error of intent, as ``slice_ece: channel twitter``.
+        A slice by source, channel or length with at least ``least_slice`` posts that have a label
+        adds the calibration error of its head, of intent as ``slice_ece: channel twitter``.
         """
         labels, found = self.posts.rows, dict[str, Compared]()
         for label, figures in _OF_LABEL.items():
             found |= self._paired(np.flatnonzero(getattr(labels, label) != MASKED), figures)
         for dimension, values in self.posts.slices.items():
             for value in sorted({value for value in values if value is not None}):
-                is_of = np.array([one == value for one in values]) & (labels.intent != MASKED)
-                if is_of.sum() >= least_slice:
-                    of_slice = self._paired(np.flatnonzero(is_of), _slice_ece)
-                    found[f"slice_ece: {dimension} {value}"] = of_slice["slice_ece"]
+                is_of = np.array([one == value for one in values])
+                for label, figures in _OF_SLICE.items():
+                    rows = np.flatnonzero(is_of & (getattr(labels, label) != MASKED))
+                    if len(rows) >= least_slice:
+                        of_slice = self._paired(rows, figures)
+                        found |= {f"{k}: {dimension} {value}": one for k, one in of_slice.items()}
         return found
 
     def _groups(self, rows: IntArray) -> IntArray | None:
@@ -146,11 +148,30 @@ def _intent(labels: TrainingRows, subject: Subject, rows: IntArray) -> _Figures:
     return figures
 
 
-def _slice_ece(labels: TrainingRows, subject: Subject, rows: IntArray) -> _Figures:
+def _slice_intent(labels: TrainingRows, subject: Subject, rows: IntArray) -> _Figures:
     p = intents(subject.need[rows])
 
     def figures(weights: FloatArray) -> dict[str, FloatArray]:
         return {"slice_ece": metrics.classwise_calibration_error(labels.intent, p, weights)}
+
+    return figures
+
+
+def _slice_urgency(labels: TrainingRows, subject: Subject, rows: IntArray) -> _Figures:
+    high, p_high = labels.urgency >= _HIGH, levels(subject.need[rows])[:, _HIGH:].sum(axis=1)
+
+    def figures(weights: FloatArray) -> dict[str, FloatArray]:
+        return {"slice_ece_urgency_high": metrics.calibration_error(high, p_high, weights)}
+
+    return figures
+
+
+def _slice_sentiment(labels: TrainingRows, subject: Subject, rows: IntArray) -> _Figures:
+    p = subject.p_sentiment[rows]
+
+    def figures(weights: FloatArray) -> dict[str, FloatArray]:
+        error = metrics.classwise_calibration_error(labels.sentiment, p, weights)
+        return {"slice_ece_sentiment": error}
 
     return figures
 
@@ -205,12 +226,19 @@ FIGURES_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "urgency_auroc",
             "critical_average_precision",
             "ece_urgency_high",
+            "slice_ece_urgency_high",
         ),
-        "sentiment": ("sentiment_macro_f1", "ece_sentiment"),
+        "sentiment": ("sentiment_macro_f1", "ece_sentiment", "slice_ece_sentiment"),
     }
 )
 _OF_LABEL: Final[Mapping[str, _OfSubject]] = {
     "intent": _intent,
     "urgency": _urgency,
     "sentiment": _sentiment,
+}
+#: the same for the figures of a slice
+_OF_SLICE: Final[Mapping[str, _OfSubject]] = {
+    "intent": _slice_intent,
+    "urgency": _slice_urgency,
+    "sentiment": _slice_sentiment,
 }

@@ -33,7 +33,10 @@ class Tolerances(_Frozen):
     ece_intent: _Tolerance
     ece_urgency_high: _Tolerance
     ece_sentiment: _Tolerance
+    #: of intent
     slice_ece: _Tolerance
+    slice_ece_urgency_high: _Tolerance
+    slice_ece_sentiment: _Tolerance
     behaviour_minimum: _Tolerance
     behaviour_invariance: _Tolerance
     behaviour_direction: _Tolerance
