@@ -180,8 +180,7 @@ def test_a_build_is_whole_repeatable_and_says_what_it_did(
     assert first.hashes["auxiliary"] in card
     assert "| twcs_mixed | labelled: near-copy of test | 1 |" in card
     assert "| banking77 | 2 | 0 | 0 | 0 | 0 |" in card
-    assert len(heard) == 4
-    assert heard[0].startswith("the training set comes first")
+    assert len(heard) == 3
     # No bars of the library's, and they are as they were afterwards.
     assert capfd.readouterr() == ("", "")
     assert not datasets.are_progress_bars_disabled()
