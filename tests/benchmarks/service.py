@@ -78,7 +78,10 @@ def main() -> None:
         for what, value in facts.items()
     ]
     body = table(("part", "what", "value"), rows)
-    body += "\n\nMedian (range) where a part was done in turns with its rival."
+    body += (
+        "\n\nMedian (range) where a part was done in turns with its rival. Parts that were not named "
+        "in the last call stand as they were measured before."
+    )
     write("service", {"parts": known}, body, _COMMAND)
 
 
