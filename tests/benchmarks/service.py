@@ -79,8 +79,8 @@ def main() -> None:
     ]
     body = table(("part", "what", "value"), rows)
     body += (
-        "\n\nMedian (range) where a part was done in turns with its rival. Parts that were not named "
-        "in the last call stand as they were measured before."
+        "\n\nMedian (range) where a part was done in turns with its rival. Parts that were not "
+        "named in the last call stand as they were measured before."
     )
     write("service", {"parts": known}, body, _COMMAND)
 
