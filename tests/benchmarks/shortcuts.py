@@ -254,6 +254,8 @@ def body(facts: Mapping[str, Any]) -> str:
         *("models", "answered by the first", "equal intents among them", "intent macro-F1"),
         *("urgency kappa", "AUROC, urgency >= high", "sentiment recall", "times as fast"),
     )
+    posts = [one["posts"] for one in facts["cascades"]]
+    least, most = min(posts), max(posts)
     timed = [
         (
             name,
@@ -267,7 +269,8 @@ def body(facts: Mapping[str, Any]) -> str:
     return "\n\n".join(
         [
             "## A small model answers what it is sure of\n\n" + table(head, cascades),
-            f"{facts['cascades'][0]['posts']:,} posts of companies never seen; points of 100 above "
+            f"The posts of companies never seen that both models were judged on, {least:,} or "
+            f"{most:,}; points of 100 above "
             "the second model alone. The first model answers the posts of which its least sure "
             "head is surest. Times as fast: computed from the rates of [speed.md](speed.md), file "
             "to file, the first model reading everything.",
