@@ -10,8 +10,8 @@ DEV := $(VENV)/.installed-dev
 OUT := runs/demo
 WHEEL_VENV := .venv-wheel
 SAMPLES := data/samples
-# Processes that share the tests, each by whole files; 0: one after the other. JOBS=2 takes half the
-# time; a test that stops a process at a moment may then come too late.
+# Processes that share the tests, each by whole files; 0: one after the other. With more it is done
+# sooner, and a test that stops a process at a moment may come too late.
 JOBS ?= 0
 
 .DEFAULT_GOAL := help

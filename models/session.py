@@ -12,9 +12,9 @@ SENTIMENT: Final = "sentiment"
 def open_session(graph: Path | bytes) -> Any:
     """An ``onnxruntime.InferenceSession`` on one thread of the CPU.
 
-    Threads that each run whole batches are 1.1 times as fast as one batch on several threads,
-    and threads that spin would take the cores from each other. The fused kernel that is
-    switched off is slower than the operators that it replaces.
+    Threads that each run whole batches are faster than one batch on several threads, and threads
+    that spin would take the cores from each other. The fused kernel that is switched off was slower
+    where that was chosen; on other processors it is not (``tests.benchmarks.shortcuts`` has both).
 
     Args:
         graph: a file, or what such a file holds.
