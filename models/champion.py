@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from replyrank.models.artefact import first_fault
 from replyrank.models.errors import ChampionError
 
 CHAMPION: Final = "champion.json"
@@ -47,7 +48,8 @@ def read_champion(home: Path) -> Champion | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        message = f"{path} is not a champion pointer: {error}; promote a model again or remove it"
+        fault = first_fault(error) if isinstance(error, ValidationError) else error
+        message = f"{path} is not a champion pointer: {fault}; promote a model again or remove it"
         raise ChampionError(message) from error
 
 

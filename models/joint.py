@@ -11,6 +11,7 @@ FloatArray = npt.NDArray[np.float64]
 
 #: probability of what a person says at which a model's split of it counts half. Chosen on the
 #: held-out posts whose intent the shipped models get wrong, by the log loss of their true level
+#: (``tests.benchmarks.stated``)
 _TRUSTED: Final = 0.02
 _LEAST: Final = 1e-9
 

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replyrank.data.vocabulary import NEED_CELLS, SENTIMENT_LABELS
+from replyrank.models.artefact import first_fault
 from replyrank.models.errors import SelfTestError
 from replyrank.models.scorer import Scorer
 
@@ -96,7 +97,8 @@ def _read_cases(path: Path) -> list[SelfTestCase]:
         lines = path.read_text(encoding="utf-8").splitlines()
         cases = [SelfTestCase.model_validate_json(line) for line in lines if line.strip()]
     except (OSError, ValidationError, UnicodeDecodeError) as error:
-        message = f"{path} is not a self-test of this version: {error}; build the artefact again"
+        fault = first_fault(error) if isinstance(error, ValidationError) else error
+        message = f"{path} is not a self-test of this version: {fault}; build the artefact again"
         raise SelfTestError(message) from error
     if not cases:
         message = f"{path} holds no case; an artefact must prove itself: build it again"

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from replyrank.data.errors import ReplyrankError
-from replyrank.models.artefact import SELFTEST, Artefact, first_fault
+from replyrank.models.artefact import SELFTEST, Artefact
 from replyrank.models.find import FALLBACK, find_artefact, open_artefact
 from replyrank.models.memory import available_memory
 from replyrank.models.scorer import Scorer
@@ -96,11 +94,7 @@ class Models:
 
 def _told(error: Exception) -> str:
     """What went wrong, in one line: it stands in an answer, a log and a page."""
-    told, cause = str(error), error.__cause__
-    if isinstance(cause, ValidationError):
-        # Some errors quote pydantic whole, with a line and an address for each finding.
-        told = told.replace(str(cause), first_fault(cause))
-    return " ".join(told.split())
+    return " ".join(str(error).split())
 
 
 def _check_memory(artefact: Artefact) -> None:
