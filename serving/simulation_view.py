@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -38,6 +38,10 @@ somebody could have answered in time; urgent is level high or critical, requests
 other support requests. *Cost* is harm by the scenario file's own rule, as a multiple of what the
 true labels would allow. Brackets hold 95 % intervals over the seeds; waits are means over them, the
 longest wait is that of any message."""
+
+#: characters of the longest bar on a terminal, and of the names before the bars
+_BAR: Final = 40
+_NAME: Final = max(len(name.value) for name in OrderName)
 
 _LIMITS: Final = """\
 Ranking moves waiting from the urgent to the rest; it answers nobody faster than the agents can.
@@ -96,6 +100,9 @@ def tables(replay: Replay, console: Console) -> None:
         _print(f"{case.scenario}, {case.messages:,.0f} messages a run", _COLUMNS,
                list(map(_cells, case.orders)), console)  # fmt: skip
     _print("What ranking changes", _GAIN_COLUMNS, _gains(replay), console)
+    for line in _bars(replay):
+        ours = line.strip().startswith(f"{OrderName.OURS.value} ")
+        console.print(line, style="bold" if ours else None, highlight=False)
 
 
 def text(replay: Replay) -> str:
@@ -105,7 +112,26 @@ def text(replay: Replay) -> str:
         title = f"{case.scenario}, {case.messages:,.0f} messages a run"
         blocks += [title, markdown_table(_COLUMNS, map(_cells, case.orders))]
     blocks += ["What ranking changes", markdown_table(_GAIN_COLUMNS, _gains(replay))]
+    blocks.append("\n".join(_bars(replay)))
     return "\n\n".join(blocks) + "\n"
+
+
+def _bars(replay: Replay) -> Iterator[str]:
+    """The picture of a replay for those who did not ask for a file: a bar for each order."""
+    cases = replay.mixes[0].cases
+    # One scale for all scenarios, so that they can be compared; what has no urgent message is nan.
+    late = [order.urgent_late.value for case in cases for order in case.orders]
+    most = max((share for share in late if not math.isnan(share)), default=0.0)
+    yield "Of 100 urgent messages, how many are answered too late"
+    for case in cases:
+        yield ""
+        yield f"  {case.scenario}"
+        for order in case.orders:
+            share = order.urgent_late.value
+            known = not math.isnan(share)
+            bar = "#" * round(_BAR * share / max(most, 0.01)) if known else ""
+            number = f"{100 * share:.1f}" if known else "no urgent messages"
+            yield f"    {order.order.value:<{_NAME}} {bar}{' ' if bar else ''}{number}"
 
 
 _GAIN_COLUMNS: Final = (

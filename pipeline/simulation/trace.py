@@ -21,6 +21,11 @@ _HOUR: Final = 3600
 _HOURS: Final = 24
 #: the slowest pace of an hour in which hardly anybody writes, beside the mean
 _SLOWEST: Final = 0.02
+_WEEK: Final = 7 * 24 * _HOUR
+#: a week with less than this share of what a usual one brings is none of the team's
+_EMPTY: Final = 0.01
+#: below so many messages in a usual week, an empty one may be chance
+_LEAST_WEEK: Final = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Trace:
     reach: FloatArray
     #: n texts as they stand in the input
     texts: tuple[object, ...]
+    #: further messages, of weeks in which hardly anybody wrote
+    left_out: int = 0
 
     def __len__(self) -> int:
         """Number of arrivals."""
@@ -99,7 +106,11 @@ def make_trace(
     scenarios: Scenarios,
     policy: Policy,
 ) -> Trace:
-    """The trace of messages that all have a time; see ``read_trace``."""
+    """The trace of messages that all have a time; see ``read_trace``.
+
+    Exports reach back to a few old messages, or miss months. Brought to a load, such a hole would
+    make a storm of what stands around it, so weeks in which hardly anybody wrote are left out.
+    """
     seconds = np.array([m.created_at.timestamp() for m in messages if m.created_at is not None])
     order = np.argsort(seconds, kind="stable")
     targets, followers = np.zeros(len(messages)), np.zeros(len(messages))
@@ -108,7 +119,8 @@ def make_trace(
         seen_by = policy.visibility(channel, message.visibility)
         targets[row] = policy.target_minutes(channel, seen_by)
         followers[row] = (message.reach or 0) if seen_by is Visibility.PUBLIC else 0
-    seconds = seconds[order]
+    kept, seconds = _without_empty_weeks(seconds[order])
+    order = order[kept]
     return Trace(
         name=name,
         minutes=(seconds - seconds[0]) / 60,
@@ -116,7 +128,30 @@ def make_trace(
         channel_target=targets[order],
         reach=reach_factor(followers, policy)[order],
         texts=tuple(texts[row] for row in order),
+        left_out=len(messages) - len(order),
     )
+
+
+def _without_empty_weeks(seconds: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Times, not falling, without the weeks in which hardly anybody wrote.
+
+    Weeks are counted back from the last message. A usual week is the one in which the median
+    message was written: many weeks with a few messages each do not change it. What lies before
+    a week that is left out moves on by seven days, so that days and hours stay what they are.
+
+    Returns:
+        (k,) places of those that are kept; (k,) their times, the last one unchanged.
+    """
+    week = ((seconds[-1] - seconds) // _WEEK).astype(np.int64)
+    counts = np.bincount(week)
+    usual = float(np.median(counts[week]))
+    if usual < _LEAST_WEEK:
+        return np.arange(len(seconds)), seconds
+    empty = counts < _EMPTY * usual
+    # of each week: how many are left out between it and the last message
+    before = np.cumsum(empty) - empty
+    kept = np.flatnonzero(~empty[week])
+    return kept, seconds[kept] + _WEEK * before[week[kept]]
 
 
 def _usual_clock(seconds: FloatArray) -> FloatArray:

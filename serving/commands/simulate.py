@@ -102,6 +102,8 @@ def simulate(
     if target is not None:
         _write(found, about, target, force=force)
     _show(found)
+    if target is None:
+        typer.echo("for a report with the picture and all figures: -o FOLDER", err=True)
     told.require_whole(source or "the sample")
 
 
@@ -161,8 +163,10 @@ def _run(
 def _about(found: Replay, policy: Policy, artefact: Artefact) -> list[tuple[str, str]]:
     setting, trace = found.setting, found.setting.trace
     population = setting.population
+    without = f"; without {trace.left_out:,} of weeks in which hardly anybody wrote"
+    without = without if trace.left_out else ""
     return [
-        ("trace", f"{trace.name}: {len(trace):,} messages in {trace.days:.1f} days"),
+        ("trace", f"{trace.name}: {len(trace):,} messages in {trace.days:.1f} days{without}"),
         ("model", artefact.config.name),
         (
             "labelled posts",

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from replyrank.models.artefact import write_manifest
+from replyrank.models.cpus import available_cpus
 from replyrank.models.held_out import HELD_OUT, save_held_out
 from tests.acceptance.processes import Done, environment, replyrank
 from tests.artefacts import tiny_linear_artefact
@@ -75,9 +77,28 @@ def test_a_report_is_not_replaced_unasked(tmp_path: Path, model: Path, small: Pa
     assert done.returncode == 2
     assert "holds a replay already; name another folder, or give --force" in done.stderr
     assert (out / "replay.md").read_text(encoding="utf-8") == "mine"
+    assert "-o FOLDER" not in done.stderr
     done = _simulate(tmp_path, model, "--scenarios", small, "-o", out, "--force")
     assert done.returncode == 0
     assert (out / "replay.md").read_text(encoding="utf-8") != "mine"
+
+
+def test_the_picture_is_drawn_without_a_folder_and_what_is_left_out_told(
+    tmp_path: Path, model: Path, small: Path
+) -> None:
+    begin = datetime(2026, 3, 2, tzinfo=UTC)
+    times = [begin - timedelta(days=700), *(begin + timedelta(minutes=7 * n) for n in range(2000))]
+    trace, out = tmp_path / "trace.csv", tmp_path / "out"
+    rows = [f"{time.isoformat()},where is my parcel" for time in times]
+    trace.write_text("\n".join(["created_at,text", *rows]), encoding="utf-8")
+    done = _simulate(tmp_path, model, trace, "--scenarios", small)
+    assert done.returncode == 0, done.stderr
+    assert "for a report with the picture and all figures: -o FOLDER" in done.stderr
+    bars = done.stdout.partition("Of 100 urgent messages")[2]
+    drawn = {line.strip().partition(" #")[0].strip(): line.count("#") for line in bars.splitlines()}
+    assert drawn["first come, first served"] == 40 > drawn["replyrank"]
+    done = _simulate(tmp_path, model, trace, "--scenarios", small, "-o", out)
+    assert "without 1 of weeks in which hardly anybody wrote" in (out / "replay.md").read_text()
 
 
 def test_a_file_without_times_is_refused(tmp_path: Path, model: Path) -> None:
@@ -132,6 +153,7 @@ def _until(met: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
+@pytest.mark.skipif(available_cpus() < 2, reason="needs two CPUs for two processes")
 def test_a_killed_replay_leaves_no_process_behind(tmp_path: Path, model: Path, small: Path) -> None:
     command = [sys.executable, "-m", "replyrank.serving", "simulate", "--model", str(model),
                "--scenarios", str(small), "--seeds", "5000", "--threads", "2"]  # fmt: skip

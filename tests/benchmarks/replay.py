@@ -1,7 +1,7 @@
 """Replays of three real traces: what each way of ordering the queue costs.
 
 Runs ``replyrank simulate --full`` on the arrivals of nine days of three mobile operators, nine days
-of six airlines, and two months of many brands (``REPLYRANK_DATA``).
+of six airlines, and ten weeks of many brands (``REPLYRANK_DATA``).
 """
 
 import csv

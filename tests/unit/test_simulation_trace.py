@@ -103,6 +103,29 @@ def test_a_roster_takes_the_usual_day_out_and_leaves_what_is_unusual() -> None:
     assert even[52:64].max() > 2 * calm.mean()
 
 
+def test_weeks_in_which_hardly_anybody_wrote_are_left_out() -> None:
+    """Ten weeks of an account, in which two are missing, behind a few messages of years before."""
+    day = 24 * 60.0
+    alive = [week * 7 * day + np.linspace(0, 7 * day, 500, endpoint=False) for week in range(10)]
+    del alive[4:6]
+    before = -day * np.array([2000, 1500, 900, 300, 299, 60])
+    trace = trace_at(np.concatenate([np.sort(before), *alive]))
+    assert trace.left_out == 6
+    assert len(trace) == 8 * 500
+    assert trace.days == pytest.approx(8 * 7, abs=0.1)
+    # No gap is left but the usual one, and the hours of the day are those of the file.
+    assert np.diff(trace.minutes) == pytest.approx(np.full(3999, 7 * day / 500))
+
+
+def test_a_quiet_account_is_replayed_whole() -> None:
+    """With a message every other day, an empty week may be chance."""
+    minutes = 2 * 24 * 60.0 * np.arange(120)
+    minutes[60:] += 30 * 24 * 60
+    trace = trace_at(minutes)
+    assert trace.left_out == 0
+    assert trace.minutes == pytest.approx(minutes)
+
+
 def test_a_swing_puts_a_daily_rhythm_in() -> None:
     trace = steady_trace(4000)
     day = 24 * 60.0
