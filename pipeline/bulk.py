@@ -134,15 +134,16 @@ def score_file(
         UsageError: if the source cannot be read or has no text column, or the target or the
             report is there already, is the source, or cannot be written; or if what an earlier
             run left is of another model or input.
-        DiskError: if a file could not be read or written to its end, and scores are kept.
+        DiskError: if a file could not be read or written to its end.
+        OSError: if stdout, a pipe or a device could not.
     """
     options = options or BulkOptions()
     try:
         return _scored(source, target, scorer, options)
     except OSError as error:
-        kept = kept_words(target)
-        if kept is None:
+        if not appears_whole(target):
             raise
+        kept = kept_words(target) or "no scores are kept; give the same command again"
         reason = error.strerror or str(error)
         message = f"{error.filename or target}: {reason}; {kept}, once that is mended"
         raise DiskError(message) from error

@@ -21,6 +21,7 @@ from replyrank.data.readers.rows import (
     Source,
     Window,
 )
+from replyrank.data.readers.streams import Input
 from replyrank.data.readers.targets import Target
 from replyrank.data.readers.writers import (
     Added,
@@ -76,6 +77,9 @@ def open_source(
     path = source if isinstance(source, str | Path) else STANDARD_STREAM
     if Path(path).is_dir():
         return ParquetFolder(Path(path), options)
+    if path is source and str(path) != STANDARD_STREAM and not Path(path).exists():
+        # Before its name is asked for a format: that it is not there says more.
+        Input(path).close()
     match format_of(path, options.format):
         case Format.CSV:
             return CsvSource(source, options)

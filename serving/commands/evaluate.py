@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from replyrank.models.cpus import available_cpus
 from replyrank.serving.commands import options
 from replyrank.serving.commands.extras import needs_extra
 
@@ -69,7 +70,7 @@ def evaluate(
                 resampled="companies" if by_company else "posts",
                 announce=lambda line: typer.echo(line, err=True),
             ),
-            threads=threads or 1,
+            threads=threads or available_cpus(),
             force=force,
         )
     typer.echo(target / "report.md")

@@ -1,9 +1,10 @@
 """Options that several commands share, and the reading of those that need checking."""
 
 import codecs
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
@@ -12,6 +13,7 @@ from replyrank.data.errors import UsageError
 from replyrank.data.readers.formats import STANDARD_STREAM, Format, checked_delimiter
 from replyrank.data.readers.rows import ReadOptions
 from replyrank.data.readers.times import DateOrder, TimeRule
+from replyrank.models.cpus import available_cpus
 
 InputPath = Annotated[
     str,
@@ -31,6 +33,27 @@ def at_least(least: int) -> Callable[[int | None], int | None]:
         return value
 
     return checked
+
+
+#: pools that libraries fill on first use, with every core of the machine unless told otherwise:
+#: the tokenizer's, and Arrow's
+_POOLS: Final = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def _within_the_machine(value: int | None) -> int | None:
+    """The threads that are wanted, but no more than this process has CPUs; None stays.
+
+    The pools of the libraries get as many, unless the environment says otherwise.
+    """
+    at_least(1)(value)
+    allowed = available_cpus()
+    if value is not None and value > allowed:
+        words = f"--threads {value} is more than the CPUs that this process may use; {allowed} work"
+        typer.echo(words, err=True)
+    threads = allowed if value is None else min(value, allowed)
+    for pool in _POOLS:
+        os.environ.setdefault(pool, str(threads))
+    return None if value is None else threads
 
 
 #: where runs leave what they make, unless another folder is given
@@ -76,7 +99,10 @@ ModelName = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="Folder, or default, fast, fallback or a name."),
 ]
-Threads = Annotated[int | None, typer.Option(callback=at_least(1), help="Threads of the model.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(callback=_within_the_machine, help="Threads of the model, else every CPU."),
+]
 Corpora = Annotated[
     Path | None,
     typer.Option(

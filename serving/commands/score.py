@@ -64,9 +64,9 @@ def score(
         raise UsageError(message)
     options.refuse_to_write_over_input(source, target)
     reading = options.read_options(kind, text_column, delimiter, encoding)
+    _try_to_open(source, reading)
     if target == STANDARD_STREAM and out_kind is None:
         out_kind = Format.PARQUET if Path(source).is_dir() else format_of(source, kind)
-    _try_to_open(source, reading)
     told = ProblemPrinter()
     scorer = load_scorer(model, threads=threads)
     with stopping(target), progress_bar(Console(stderr=True)) as on_progress:

@@ -20,11 +20,12 @@ def _said(done: Done) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("verb", ["score", "rank"])
-def test_missing_file(command: Command, verb: str) -> None:
-    assert _said(command(verb, "nope.csv")) == (
+@pytest.mark.parametrize("name", ["nope.csv", "nope"])
+def test_missing_file(command: Command, verb: str, name: str) -> None:
+    assert _said(command(verb, name)) == (
         2,
         "",
-        "replyrank: 'nope.csv' cannot be read: No such file or directory; give a file that can\n",
+        f"replyrank: '{name}' cannot be read: No such file or directory; give a file that can\n",
     )
 
 

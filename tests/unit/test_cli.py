@@ -1,5 +1,6 @@
 """The dispatcher: help, usage, and one place that turns errors into words and a code."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import pytest
 
 from replyrank.data.errors import ReplyrankError, UsageError
 from replyrank.serving import cli
+from replyrank.serving.commands import options
 from replyrank.serving.errors import MissingExtraError
 
 COMMANDS = [
@@ -129,6 +131,33 @@ def test_wrong_usage_ends_with_2(
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"Usage: replyrank{usage} ")
     assert f"\nError: {message}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [((), "3"), (("--threads", "2"), "2"), (("--threads", "99"), "3")]
+)
+def test_no_more_threads_work_than_the_process_has_cpus(
+    command: Command, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], threads: str
+) -> None:
+    pools = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS")
+    for pool in pools:
+        # Set first, so that it is put back even where it was not there.
+        monkeypatch.setenv(pool, "")
+        monkeypatch.delenv(pool)
+    monkeypatch.setattr(options, "available_cpus", lambda: 3)
+    done = command("score", "absent.csv", *given)
+    told = "--threads 99 is more than the CPUs that this process may use; 3 work\n" in done.err
+    assert told == ("99" in given)
+    assert [os.environ[pool] for pool in pools] == [threads, threads]
+
+
+def test_a_pool_that_the_environment_limits_keeps_its_limit(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYON_NUM_THREADS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command("score", "absent.csv", "--threads", "2")
+    assert os.environ["RAYON_NUM_THREADS"] == os.environ["OMP_NUM_THREADS"] == "1"
 
 
 class _WorseError(UsageError):

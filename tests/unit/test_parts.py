@@ -194,16 +194,16 @@ def test_a_full_disk_is_told_with_what_is_kept(
     assert run(posts, target, FakeScorer()).resumed == 20
 
 
-def test_without_scores_an_error_of_the_disk_is_what_it_was(
+def test_a_disk_that_is_full_before_anything_is_kept_is_told_with_the_file(
     posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Parts, "keep", refuse)
-    with pytest.raises(OSError, match="No space left") as error:
+    words = r"out\.csv: No space left on device; no scores are kept; give the same command again"
+    with pytest.raises(DiskError, match=words):
         run(posts, tmp_path / "out.csv", FakeScorer())
-    assert not isinstance(error.value, DiskError)
     assert list(tmp_path.iterdir()) == [posts]
 
 
