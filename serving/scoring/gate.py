@@ -4,10 +4,11 @@ What is queued and running may take no longer than a bound by the rate that was 
 whoever is let in is answered in time, and whoever is not is told at once when to come again. An
 empty queue takes any request: a large one is never refused for ever.
 
-A burst may wait for as long as the bound. A queue that does not empty any more is no burst: more
-comes than can be done, and a long line only makes everybody wait longer. Then the bound is a
-quarter (controlled delay: Nichols and Jacobson 2012, ACM Queue 10(5); for servers Maurer 2015, ACM
-Queue 13(8)).
+A burst may wait for as long as the bound. A queue that is full and does not empty any more is no
+burst: more comes than can be done, and a long line only makes everybody wait longer. Then the bound
+is a quarter (controlled delay: Nichols and Jacobson 2012, ACM Queue 10(5); for servers Maurer 2015,
+ACM Queue 13(8)). A line that short is done in one batch, and empty for a moment when that ends; so
+it stays short for as long as anybody is refused.
 """
 
 import math
@@ -39,8 +40,8 @@ class Gate:
     """Counts the work inside; used from the event loop alone.
 
     Args:
-        max_wait: seconds of work that may be inside; after as many in which it was never empty,
-            a quarter of that.
+        max_wait: seconds of work that may be inside; once somebody was refused and it was not
+            empty for as many, a quarter of that, until for as many nobody was refused.
         max_tokens: the most of one text.
         clock: of seconds that never go back.
     """
@@ -56,9 +57,13 @@ class Gate:
     #: tokens and seconds that this is made of, the latest counting most
     _tokens: float = field(default=_FIRST_RATE / 10)
     _seconds: float = field(default=0.1)
-    #: when the latest batch ended, and when no small request was inside the last time
+    #: when the latest batch ended, when no small request was inside the last time, and when one
+    #: was refused for lack of room
     _ended: float = field(default=-math.inf)
     _empty: float = field(default=-math.inf)
+    _refused: float = field(default=-math.inf)
+    #: whether more comes than can be done
+    _is_flooded: bool = False
 
     @property
     def inside(self) -> int:
@@ -87,20 +92,30 @@ class Gate:
             is_large: whether it is cut into chunks; it is known to take long, and only its own
                 deadline bounds it.
         """
+        now = self.clock()
+        self._look(now)
         own, other = (self.large, self.small) if is_large else (self.small, self.large)
         if own:
             needed = (own + tokens + min(other, own + tokens)) / self.rate
             if needed > seconds_left:
                 return Refusal.DEADLINE
             if needed > self.bound and not is_large:
+                self._refused = now
                 return Refusal.FULL
         if is_large:
             self.large += tokens
         else:
             if not self.small:
-                self._empty = self.clock()
+                self._empty = now
             self.small += tokens
         return None
+
+    def _look(self, now: float) -> None:
+        """Find out whether a flood has begun, or is over."""
+        if now - self._refused > self.max_wait:
+            self._is_flooded = False
+        elif self.small and now - self._empty > self.max_wait:
+            self._is_flooded = True
 
     def leave(self, tokens: int, *, is_large: bool = False) -> None:
         """A request is done, or was dropped."""
@@ -112,8 +127,7 @@ class Gate:
     @property
     def bound(self) -> float:
         """Seconds of work that may be inside now."""
-        is_standing = self.clock() - self._empty > self.max_wait
-        return self.max_wait * _STANDING if is_standing else self.max_wait
+        return self.max_wait * _STANDING if self._is_flooded else self.max_wait
 
     def measured(self, tokens: int, begun: float) -> None:
         """A batch of so many tokens, begun by the clock at a time, ends now.

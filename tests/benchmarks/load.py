@@ -65,6 +65,9 @@ class Connection:
 
     async def ask(self, request: bytes) -> tuple[int, bool, bytes]:
         """Status, whether Retry-After is there, and the body."""
+        if self._streams is not None and self._streams[0].at_eof():
+            # Closed by the server after its idle time, as any client finds out before it asks.
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._where, limit=1 << 24)
         reader, writer = self._streams

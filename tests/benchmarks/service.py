@@ -52,8 +52,8 @@ PARTS: Final[dict[str, Callable[..., Facts]]] = {
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], float):
-        return spread(value, 2)
+    if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
+        return spread(value, 2 if isinstance(value[0], float) else 0)
     return f"{value:,.2f}" if isinstance(value, float) else str(value)
 
 

@@ -123,7 +123,7 @@ def test_what_goes_on_between_batches_counts_and_idle_time_does_not() -> None:
     assert door.rate == pytest.approx(50_000, rel=0.01)
 
 
-def test_a_line_that_never_empties_is_kept_short() -> None:
+def test_a_full_line_that_never_empties_is_kept_short() -> None:
     clock = Clock()
     door = gate(clock)
     door.rate = 100.0
@@ -131,14 +131,49 @@ def test_a_line_that_never_empties_is_kept_short() -> None:
     clock.now += 0.9
     # A burst: it began less than a second ago.
     assert door.enter(30, 10) is None
+    assert door.enter(30, 10) is Refusal.FULL
+    assert door.bound == 1.0
     clock.now += 0.2
-    assert door.bound == 0.25
     door.leave(60)
     assert door.enter(1, 10) is Refusal.FULL
+    assert door.bound == 0.25
     door.leave(30)
-    assert door.enter(60, 10) is None
+    assert door.enter(20, 10) is None
+    assert door.enter(10, 10) is Refusal.FULL
+
+
+def test_a_line_that_is_never_full_is_not_cut_short_however_long_it_lasts() -> None:
+    clock = Clock()
+    door = gate(clock)
+    door.rate = 100.0
+    assert door.enter(40, 10) is None
+    for _ in range(20):
+        clock.now += 0.2
+        assert door.enter(40, 10) is None
+        door.leave(40)
     assert door.bound == 1.0
+
+
+def test_a_short_line_that_empties_between_batches_stays_short_until_nobody_is_refused() -> None:
+    clock = Clock()
+    door = gate(clock)
+    door.rate = 100.0
+    assert door.enter(90, 10) is None
+    clock.now += 0.9
+    assert door.enter(20, 10) is Refusal.FULL
+    clock.now += 0.2
+    assert door.enter(20, 10) is Refusal.FULL
+    door.leave(90)
+    for _ in range(5):
+        # One batch takes all there is; whoever comes meanwhile is refused.
+        assert door.enter(20, 10) is None
+        clock.now += 0.2
+        assert door.enter(20, 10) is Refusal.FULL
+        door.leave(20)
+    clock.now += 1.1
+    assert door.enter(60, 10) is None
     assert door.enter(30, 10) is None
+    assert door.bound == 1.0
 
 
 def test_a_large_request_does_not_shut_small_ones_out() -> None:
