@@ -149,7 +149,7 @@ def _without_empty_weeks(seconds: FloatArray) -> tuple[IntArray, FloatArray]:
         return np.arange(len(seconds)), seconds
     empty = counts < _EMPTY * usual
     # of each week: how many are left out between it and the last message
-    before = np.cumsum(empty) - empty
+    before: IntArray = np.cumsum(empty) - empty
     kept = np.flatnonzero(~empty[week])
     return kept, seconds[kept] + _WEEK * before[week[kept]]
 

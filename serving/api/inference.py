@@ -7,7 +7,7 @@ FP64. A word that is not there is an empty one.
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.responses import Response
 
 from replyrank.data.vocabulary import SCORE_COLUMNS, TEXT_SCORE_COLUMNS
@@ -39,16 +39,27 @@ class _Wire(BaseModel):
 class Tensor(_Wire):
     """The input: n texts."""
 
-    name: str
+    name: Literal["text"]
     shape: Annotated[list[int], Field(min_length=1, max_length=2)]
     datatype: Literal["BYTES"]
     data: Annotated[list[Words], Field(min_length=1)]
 
 
+def _column(name: str) -> str:
+    if name not in SCORE_COLUMNS:
+        message = f"no output {writable(name[:40])!r}; GET /v2/models/{ANY} names them"
+        raise ValueError(message)
+    return name
+
+
 class Wanted(_Wire):
     """An output that is asked for."""
 
-    name: str
+    name: Annotated[
+        str,
+        AfterValidator(_column),
+        WithJsonSchema({"type": "string", "enum": list(SCORE_COLUMNS)}),
+    ]
 
 
 class InferenceRequest(_Wire):
@@ -99,10 +110,6 @@ async def infer(request: Request, model: ModelName) -> Response:
     body = await read(request, InferenceRequest)
     texts = _texts(body.inputs[0])
     wanted = [one.name for one in body.outputs or ()] or list(SCORE_COLUMNS)
-    unknown = [name for name in wanted if name not in SCORE_COLUMNS]
-    if unknown:
-        detail = f"no output {writable(unknown[0][:40])!r}; GET /v2/models/{ANY} names them"
-        raise bad_request(detail)
     scores = await scored(request, texts)
     columns = score_columns(scores)
     outputs = [_output(name, list(columns[name])) for name in wanted]
@@ -129,10 +136,10 @@ def _texts(given: Tensor) -> list[str]:
     size = 1
     for length in given.shape:
         size *= length
-    if given.name != _INPUT or size != len(given.data) or given.shape[0] != len(given.data):
+    if size != len(given.data) or given.shape[0] != len(given.data):
         detail = (
-            f"the input has {len(given.data)} texts and the shape {given.shape}; name it "
-            f"{_INPUT!r}, and give the shape [n] or [n, 1] of its texts"
+            f"the input has {len(given.data)} texts and the shape {given.shape}; give the shape "
+            "[n] or [n, 1] of its texts"
         )
         raise bad_request(detail)
     return given.data

@@ -46,8 +46,8 @@ def test_outputs_may_be_chosen_and_the_model_be_named(client: httpx.Client) -> N
     [
         (asked("a", "b", shape=[3]), 400),
         (asked("a", "b", shape=[1, 2]), 400),
-        (asked("a", name="x"), 400),
-        (asked("a") | {"outputs": [{"name": "nothing"}]}, 400),
+        (asked("a", name="x"), 422),
+        (asked("a") | {"outputs": [{"name": "nothing"}]}, 422),
         (asked("a", datatype="FP32"), 422),
         (asked(), 422),
         ({"inputs": []}, 422),
