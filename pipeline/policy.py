@@ -42,6 +42,7 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 ClassNumber = Literal["weight", "target", "doublings", "handling", "share"]
 

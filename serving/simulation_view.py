@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ _COLUMNS: Final = (
     "order",
     "urgent late",
     "critical late",
+    "urgent but calm, late",
     "requests late",
     "urgent wait, mean / p95",
     "cost",
@@ -34,10 +35,10 @@ _COLUMNS: Final = (
 
 _READING: Final = """\
 *Late* is the share of messages answered after the target of their true class, of those that
-somebody could have answered in time; urgent is level high or critical, requests are these and all
-other support requests. *Cost* is harm by the scenario file's own rule, as a multiple of what the
-true labels would allow. Brackets hold 95 % intervals over the seeds; waits are means over them, the
-longest wait is that of any message."""
+somebody could have answered in time; urgent is level high or critical, calm is not negative in
+tone, requests are the urgent and all other support requests. *Cost* is harm by the scenario file's
+own rule, as a multiple of what the true labels would allow. Brackets hold 95 % intervals over the
+seeds; waits are means over them, the longest wait is that of any message."""
 
 #: characters of the longest bar on a terminal, and of the names before the bars
 _BAR: Final = 40
@@ -47,7 +48,10 @@ _LIMITS: Final = """\
 Ranking moves waiting from the urgent to the rest; it answers nobody faster than the agents can.
 Where they are hardly ever behind, every order is fine. Where they are behind for hours, somebody
 waits, and what a model does not see as urgent waits with the quiet ones: the gap to the true
-labels is the model's, and only a better model closes it. Agents here never tire, leave or change
+labels is the model's, and only a better model closes it. What the urgent gain, the rest pays for:
+the table above tells how few agents more, who answer in turn, do no more harm to all together.
+Angriest first does well as far as the urgent are angry: those who stay calm it leaves behind.
+Agents here never tire, leave or change
 shifts, nobody gives up waiting, and what is written twice arrives twice."""
 
 
@@ -140,7 +144,8 @@ _GAIN_COLUMNS: Final = (
     "than by predicted class",
     "fewer requests late than first come",
     "cost, times the true labels'",
-    "agents that first come needs for it",
+    "agents that first come needs for as few",
+    "agents it needs to cost no more in all",
 )
 
 _VARIED_COLUMNS: Final = ("scenario", "change", "order", "urgent late", "requests late", "cost")
@@ -150,8 +155,12 @@ def _gains(replay: Replay) -> list[tuple[str, ...]]:
     agents = replay.setting.scenarios.agents
     rows: list[tuple[str, ...]] = []
     for case in replay.mixes[0].cases:
-        needed = agents_for_the_same(case, replay.staffing, agents)
         most = max((fifo.variant.agents for fifo in replay.staffing), default=0) + agents
+        figures: tuple[Callable[[OrderSummary], float], ...] = (
+            lambda order: order.urgent_late.value,
+            lambda order: order.harm,
+        )
+        needed = [agents_for_the_same(case, replay.staffing, agents, one) for one in figures]
         rows.append(
             (
                 case.scenario,
@@ -159,7 +168,7 @@ def _gains(replay: Replay) -> list[tuple[str, ...]]:
                 _times(case.gain.urgent_than_strict),
                 _times(case.gain.requests_than_fifo),
                 _times(case.of(OrderName.OURS).cost),
-                f"{needed} in place of {agents}" if needed else f"more than {most}",
+                *(f"{n} in place of {agents}" if n else f"more than {most}" for n in needed),
             )
         )
     return rows
@@ -198,6 +207,7 @@ def _cells(summary: OrderSummary) -> tuple[str, ...]:
         summary.order.value,
         _percent(summary.urgent_late),
         _percent(summary.critical_late),
+        _percent(summary.calm_late),
         _percent(summary.requests_late),
         f"{summary.urgent_wait:,.1f} / {summary.urgent_wait_p95:,.0f} min",
         _times(summary.cost),

@@ -4,14 +4,11 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from replyrank.pipeline.classes import ASKING_CLASSES, POLICY_CLASSES, URGENT_CLASSES, PolicyClass
-from replyrank.pipeline.policy import FloatArray
+from replyrank.pipeline.policy import BoolArray, FloatArray
 from replyrank.pipeline.simulation.scenarios import Scenarios
 from replyrank.pipeline.simulation.world import World
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +20,9 @@ class Outcome:
     urgent_late: float
     critical: float
     critical_late: float
+    #: urgent ones that are not negative in tone
+    calm: float
+    calm_late: float
     #: all that ask for something: critical, high and support
     requests: float
     requests_late: float
@@ -64,6 +64,8 @@ def outcome(world: World, begin: FloatArray, scenarios: Scenarios) -> Outcome:
         urgent_late=float((urgent & avoidable & late).sum()),
         critical=float((critical & avoidable).sum()),
         critical_late=float((critical & avoidable & late).sum()),
+        calm=float((urgent & world.calm & avoidable).sum()),
+        calm_late=float((urgent & world.calm & avoidable & late).sum()),
         requests=float((asking & avoidable).sum()),
         requests_late=float((asking & avoidable & late).sum()),
         urgent_wait=float(waits.mean()),

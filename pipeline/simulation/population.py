@@ -11,7 +11,7 @@ from replyrank.models.held_out import HeldOut
 from replyrank.pipeline.classes import POLICY_CLASSES, URGENT_CLASSES, PolicyClass, policy_class
 from replyrank.pipeline.errors import SimulationError
 from replyrank.pipeline.index import class_posterior
-from replyrank.pipeline.policy import FloatArray, IntArray
+from replyrank.pipeline.policy import BoolArray, FloatArray, IntArray
 from replyrank.pipeline.simulation.rules import KeywordRules
 
 _CLASSES: Final = len(POLICY_CLASSES)
@@ -31,6 +31,8 @@ class Population:
     posterior: Mapping[str, FloatArray]
     #: (m,) chance of a negative mood less that of a positive one
     gloom: FloatArray
+    #: (m,) whether it is not labelled negative
+    calm: BoolArray
     #: (m,) tier and points by keyword rules; None where other rules were used
     tiers: IntArray | None
     points: IntArray | None
@@ -88,6 +90,7 @@ def make_population(models: Mapping[str, HeldOut], rules: KeywordRules) -> Popul
         company=_groups(posts.company),
         posterior={name: class_posterior(part.need) for name, part in joined.items()},
         gloom=posts.p_sentiment[:, negative] - posts.p_sentiment[:, positive],
+        calm=posts.sentiment != negative,
         tiers=rules.tiers(posts.rule_hits) if known else None,
         points=rules.counts(posts.rule_hits) if known else None,
     )

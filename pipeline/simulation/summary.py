@@ -1,6 +1,6 @@
 """What the runs of a case say: shares, ratios and their spread over the seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,12 +33,16 @@ class OrderSummary:
     #: shares, 0 to 1, of those that could have been answered in time
     urgent_late: Range
     critical_late: Range
+    #: of the urgent ones, those that are not negative in tone
+    calm_late: Range
     requests_late: Range
     #: minutes, means over the seeds
     urgent_wait: float
     urgent_wait_p95: float
     #: harm points, as a multiple of what the true labels allow; None where they were not run
     cost: Range | None
+    #: harm points a message
+    harm: float
     #: hours, of any message of any seed
     longest_wait: float
 
@@ -83,22 +87,28 @@ def summarise(runs: Runs) -> CaseSummary:
     )
 
 
-def agents_for_the_same(ours: CaseSummary, fifo: Sequence[CaseSummary], agents: int) -> int | None:
-    """How many agents first come, first served needs to leave as few urgent messages late.
+def agents_for_the_same(
+    ours: CaseSummary,
+    fifo: Sequence[CaseSummary],
+    agents: int,
+    figure: Callable[[OrderSummary], float],
+) -> int | None:
+    """How many agents first come, first served needs to do as well.
 
     Args:
         ours: a scenario as it is stated.
         fifo: the same scenario with more and more agents.
         agents: of the scenario file.
+        figure: in which it is to do as well; less is better.
 
     Returns:
         The smallest number; None if the largest that was tried is not enough.
     """
-    wanted = ours.of(OrderName.OURS).urgent_late.value
+    wanted = figure(ours.of(OrderName.OURS))
     enough = [
         case.variant.agents
         for case in fifo
-        if case.scenario == ours.scenario and case.of(OrderName.FIFO).urgent_late.value <= wanted
+        if case.scenario == ours.scenario and figure(case.of(OrderName.FIFO)) <= wanted
     ]
     return agents + min(enough) if enough else None
 
@@ -116,10 +126,12 @@ def _order(runs: Runs, name: OrderName, drawn: np.ndarray) -> OrderSummary:
         order=name,
         urgent_late=share("urgent"),
         critical_late=share("critical"),
+        calm_late=share("calm"),
         requests_late=share("requests"),
         urgent_wait=float(runs.figure(name, "urgent_wait").mean()),
         urgent_wait_p95=float(runs.figure(name, "urgent_wait_p95").mean()),
         cost=cost,
+        harm=float(runs.figure(name, "cost").mean()) / runs.messages,
         longest_wait=float(runs.figure(name, "longest_wait").max()),
     )
 

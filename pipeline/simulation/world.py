@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from replyrank.pipeline.classes import POLICY_CLASSES
-from replyrank.pipeline.policy import FloatArray, IntArray
+from replyrank.pipeline.policy import BoolArray, FloatArray, IntArray
 from replyrank.pipeline.simulation.engine import Workload
 from replyrank.pipeline.simulation.population import Draw, Population
 from replyrank.pipeline.simulation.scenarios import Scenario, Scenarios, Segment
@@ -25,6 +25,8 @@ class World:
     channel_target: FloatArray
     #: (n,) factor for the audience
     reach: FloatArray
+    #: (n,) whether the post is not labelled negative
+    calm: BoolArray
 
     def __len__(self) -> int:
         """Number of arrivals."""
@@ -70,12 +72,14 @@ def draw_world(setting: Setting, scenario: Scenario, seed: int, *, rostered: boo
     sigma = setting.scenarios.handling_sigma
     # A lognormal of mean m has the median m * exp(-sigma^2 / 2).
     handling = mean * np.exp(sigma * random.standard_normal(len(mean)) - sigma**2 / 2)
+    post = np.concatenate(posts)
     return World(
         work=Workload(np.concatenate(arrival), handling),
         true=of_class,
-        post=np.concatenate(posts),
+        post=post,
         channel_target=setting.trace.channel_target[row],
         reach=setting.trace.reach[row],
+        calm=setting.population.calm[post],
     )
 
 

@@ -28,7 +28,7 @@ from replyrank.pipeline.simulation.study import (
     run_cases,
     sensitivity_cases,
 )
-from replyrank.pipeline.simulation.summary import agents_for_the_same, summarise
+from replyrank.pipeline.simulation.summary import OrderSummary, agents_for_the_same, summarise
 from replyrank.serving import simulation_view as view
 from replyrank.serving.simulation_plot import plot
 from tests.simulation import POLICY, small_setting
@@ -152,10 +152,17 @@ def test_agents_that_first_come_first_served_needs() -> None:
         replace(summarise(_runs({OrderName.FIFO: [late, late]})), variant=Variant(agents=agents))
         for agents, late in ((1, 30.0), (2, 5.0), (3, 1.0))
     ]
-    assert agents_for_the_same(ours, more, 8) == 10
-    assert agents_for_the_same(ours, more[:1], 8) is None
+
+    def late(order: OrderSummary) -> float:
+        return order.urgent_late.value
+
+    assert agents_for_the_same(ours, more, 8, late) == 10
+    assert agents_for_the_same(ours, more[:1], 8, late) is None
     elsewhere = [replace(case, scenario="other") for case in more]
-    assert agents_for_the_same(ours, elsewhere, 8) is None
+    assert agents_for_the_same(ours, elsewhere, 8, late) is None
+    harmless = [replace(case, orders=(replace(case.orders[0], harm=0.0),)) for case in more]
+    assert agents_for_the_same(ours, harmless, 8, lambda order: order.harm) == 9
+    assert ours.of(OrderName.OURS).harm == pytest.approx(0.15)
 
 
 def test_a_replay_runs_all_that_there_is() -> None:

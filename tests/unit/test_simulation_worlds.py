@@ -33,6 +33,7 @@ def _world(true: list[PolicyClass], post: list[int] | None = None, gap: float = 
         post=np.arange(n) if post is None else np.array(post),
         channel_target=np.full(n, 60.0),
         reach=np.ones(n),
+        calm=np.arange(n) % 2 == 0,
     )
 
 
@@ -237,6 +238,8 @@ def test_an_outcome_by_hand() -> None:
     assert (found.urgent, found.urgent_late) == (2, 1)
     assert (found.critical, found.critical_late) == (1, 1)
     assert (found.requests, found.requests_late) == (3, 2)
+    # The first is calm, the second is not.
+    assert (found.calm, found.calm_late) == (1, 1)
     assert found.urgent_wait == pytest.approx(10)
     assert found.longest_wait == pytest.approx(10)
     expected = sum(
