@@ -7,9 +7,9 @@ another seed, are measured by themselves as well; those of ``default`` and ``fas
 What is not run (``--recipes``) keeps its place in the report. All seeds read the same rows. All
 figures are of models in fp32, unless the report says otherwise: what quantisation costs is measured
 where a model is exported. Texts of the config ``plain`` are given as they were written, since
-cleaning is part of the recipe. TF-IDF with logistic regression stands beside, on the same posts as
-``plain`` and calibrated as all others are. Everything is kept in the work folder: an interrupted
-run goes on, and a finished seed is not trained again.
+cleaning is part of the recipe. TF-IDF with logistic regression stands beside, and fastText once it
+was named, on the same posts as ``plain`` and calibrated as all others are. Everything is kept in
+the work folder: an interrupted run goes on, and a finished seed is not trained again.
 """
 
 import argparse
@@ -17,7 +17,8 @@ import hashlib
 import logging
 import statistics
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,12 +40,14 @@ from replyrank.training.predictions import Predictions
 from replyrank.training.rows import TrainingRows
 from replyrank.training.train import TrainingRun
 from tests.benchmarks.reporting import REPORTS, read, write
+from tests.benchmarks.rivals import fasttext_predictions
 
 _COMMAND: Final = "python -m tests.benchmarks.recipes"
 _CONFIGS: Final = Path("training/configs")
 _RECIPES: Final = ("plain", "default", "fast")
 #: what else there is to measure, and the order of the report
 _TFIDF: Final = "TF-IDF + LR (calibrated)"
+_FASTTEXT: Final = "fastText (calibrated)"
 #: the recipe whose texts are not cleaned
 _PLAIN: Final = "plain"
 #: what the models that teach are called
@@ -133,22 +136,26 @@ def _figures(
     return dict(on_folds.figures), dict(on_test.figures)
 
 
-def measure_tfidf(config: TrainConfig, dataset: Path) -> tuple[Figures, Figures]:
-    """The same figures of TF-IDF and logistic regression, on the posts that the folds allow."""
+def measure_words(
+    config: TrainConfig, dataset: Path, fitted: Callable[[TrainingRows, Sequence[str]], Predictions]
+) -> tuple[Figures, Figures]:
+    """The same figures of what is fitted on words alone, on the posts that the folds allow."""
     material = load_material(config, dataset)
-    parts = [_tfidf(config, material, fold) for fold in range(config.folds)]
+    parts = [
+        _as_logits(fitted(material.fold_training(fold), _fold_texts(material, fold)))
+        for fold in range(config.folds)
+    ]
     blind = Logits(
         np.concatenate([part.need for part in parts]),
         np.concatenate([part.sentiment for part in parts]),
     )
     test = load_split(dataset, "test")
-    seen = _as_logits(tfidf_logistic(material.all_training(), test.texts, seed=config.seed))
+    seen = _as_logits(fitted(material.all_training(), test.texts))
     return _figures(material, blind, test, seen, config)
 
 
-def _tfidf(config: TrainConfig, material: Material, fold: int) -> Logits:
-    texts = material.posts.take(material.fold_rows(fold)).texts
-    return _as_logits(tfidf_logistic(material.fold_training(fold), texts, seed=config.seed))
+def _fold_texts(material: Material, fold: int) -> Sequence[str]:
+    return material.posts.take(material.fold_rows(fold)).texts
 
 
 def _as_logits(predicted: Predictions) -> Logits:
@@ -215,7 +222,9 @@ def main() -> None:
     """Train what is missing, measure, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--recipes", nargs="+", choices=(_TFIDF, *_RECIPES), default=_RECIPES)
+    parser.add_argument(
+        "--recipes", nargs="+", choices=(_TFIDF, _FASTTEXT, *_RECIPES), default=_RECIPES
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/recipes"))
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
@@ -223,16 +232,20 @@ def main() -> None:
         _config("default", 1), None, arguments.work / "dataset", report=logging.info
     )
     results, notes = _kept(arguments.recipes)
+    # On the same posts as the plain fine-tune: no corpora beside them, no added ones.
+    words = _config(_PLAIN, 1)
     if _TFIDF in arguments.recipes or _TFIDF not in results:
-        # On the same posts as the plain fine-tune: no corpora beside them, no added ones.
-        results[_TFIDF] = [measure_tfidf(_config(_PLAIN, 1), dataset)]
+        by_tfidf = partial(tfidf_logistic, seed=words.seed)
+        results[_TFIDF] = [measure_words(words, dataset, by_tfidf)]
+    if _FASTTEXT in arguments.recipes:
+        results[_FASTTEXT] = [measure_words(words, dataset, fasttext_predictions)]
     for recipe in (one for one in _RECIPES if one in arguments.recipes):
         runs = [
             _measured(recipe, seed, dataset, arguments.work)
             for seed in range(1, arguments.seeds + 1)
         ]
         results |= runs[0] | {recipe: [run[recipe][0] for run in runs]}
-    order = (_TFIDF, _PLAIN, _TEACHER, _MEAN, "default", "fast")
+    order = (_TFIDF, _FASTTEXT, _PLAIN, _TEACHER, _MEAN, "default", "fast")
     material = load_material(_config("default", 1), dataset)
     measured = [row for fold in range(5) for row in material.fold_rows(fold)]
     shown = {name: results[name] for name in order if name in results}

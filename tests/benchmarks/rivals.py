@@ -13,9 +13,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from replyrank.data.vocabulary import INTENTS
+from replyrank.data.vocabulary import INTENTS, NEED_CELLS, SENTIMENT_LABELS, UrgencyLevel
 from replyrank.data.written import load_written
+from replyrank.training.predictions import Predictions
+from replyrank.training.rows import MASKED, TrainingRows
 
+_LEVELS: Final = len(UrgencyLevel)
 #: of the batched rivals
 _BATCH: Final = 32
 #: posts that the rivals that train in seconds are trained on
@@ -107,23 +110,47 @@ def tfidf(_threads: int) -> Texts:
 
 def fasttext(threads: int) -> Texts:
     """fastText, supervised, pairs of words; needs the package ``fasttext-wheel``."""
-    library: Any = import_module("fasttext")
-    texts, labels = _labelled()
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
-        file.writelines(
-            f"__label__{label} {' '.join(text.split())}\n"
-            for text, label in zip(texts, labels, strict=True)
-        )
-        file.flush()
-        model = library.train_supervised(
-            file.name, epoch=25, wordNgrams=2, thread=threads, verbose=0
-        )
+    model = _fasttext(*_labelled(), threads)
 
     def run(texts: list[str]) -> list[tuple[str, float]]:
         names, p = model.predict([" ".join(text.split()) for text in texts])
         return [(name[0], float(one[0])) for name, one in zip(names, p, strict=True)]
 
     return run
+
+
+def _fasttext(texts: Sequence[str], labels: Sequence[object], threads: int) -> Any:
+    library: Any = import_module("fasttext")  # no dependency of the project
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
+        file.writelines(
+            f"__label__{label} {' '.join(text.split())}\n"
+            for text, label in zip(texts, labels, strict=True)
+        )
+        file.flush()
+        return library.train_supervised(
+            file.name, epoch=25, wordNgrams=2, thread=threads, verbose=0
+        )
+
+
+def fasttext_predictions(train: TrainingRows, texts: Sequence[str]) -> Predictions:
+    """What fastText says of both heads, trained on labelled posts; one thread, so that it repeats.
+
+    Args:
+        train: a post without a label is left out of that head.
+        texts: n texts to predict.
+    """
+    heads = []
+    need = np.where(train.intent == MASKED, MASKED, train.intent * _LEVELS + train.urgency)
+    need[train.urgency == MASKED] = MASKED
+    for labels, classes in ((need, NEED_CELLS), (train.sentiment, len(SENTIMENT_LABELS))):
+        rows = np.flatnonzero(labels != MASKED)
+        model = _fasttext([train.texts[row] for row in rows], labels[rows].tolist(), 1)
+        p = np.zeros((len(texts), classes))
+        said = model.predict([" ".join(text.split()) for text in texts], k=-1)
+        for row, (names, values) in enumerate(zip(*said, strict=True)):
+            p[row, [int(name.removeprefix("__label__")) for name in names]] = values
+        heads.append(p / p.sum(axis=1, keepdims=True))
+    return Predictions(heads[0], heads[1], (None,) * len(texts))
 
 
 RIVALS: Final[dict[str, Callable[[int], Texts]]] = {

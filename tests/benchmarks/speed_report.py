@@ -20,6 +20,7 @@ _QUALITY: Final = {
     PIPELINE: "plain",
     "batched pipeline": "plain",
     "TF-IDF + LR": "TF-IDF + LR (calibrated)",
+    "fastText": "fastText (calibrated)",
     DEFAULT: "default",
     FAST: "fast",
 }
