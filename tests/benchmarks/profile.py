@@ -190,7 +190,7 @@ def _plot(found: Mapping[str, Mapping[str, list[float]]]) -> None:
 
     colours = colormaps["tab20"].colors  # type: ignore[attr-defined]
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "replyrank", "font.size": 10}):
-        figure = Figure(figsize=(8.5, 3.6), layout="constrained")
+        figure = Figure(figsize=(9.5, 3.0), layout="constrained")
         axes = figure.subplots()
         left = dict.fromkeys(_MODELS, 0.0)
         for colour, name in zip(colours, _ALL, strict=False):
@@ -199,7 +199,7 @@ def _plot(found: Mapping[str, Mapping[str, list[float]]]) -> None:
             left = {model: left[model] + w for model, w in zip(_MODELS, widths, strict=True)}
         axes.invert_yaxis()
         axes.set_xlabel("microseconds of CPU for one message, file to file, one thread")
-        axes.legend(loc="lower right", fontsize=8, frameon=False)
+        figure.legend(loc="outside right upper", fontsize=8, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(
             REPORTS / "profile.svg", format="svg", metadata={"Date": None, "Creator": "replyrank"}

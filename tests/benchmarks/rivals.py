@@ -146,9 +146,11 @@ def fasttext_predictions(train: TrainingRows, texts: Sequence[str]) -> Predictio
         rows = np.flatnonzero(labels != MASKED)
         model = _fasttext([train.texts[row] for row in rows], labels[rows].tolist(), 1)
         p = np.zeros((len(texts), classes))
-        said = model.predict([" ".join(text.split()) for text in texts], k=-1)
-        for row, (names, values) in enumerate(zip(*said, strict=True)):
-            p[row, [int(name.removeprefix("__label__")) for name in names]] = values
+        for row, text in enumerate(texts):
+            # One by one, below its Python layer: for many texts at once that gives every label
+            # the probability of the likeliest.
+            for value, name in model.f.predict(f"{' '.join(text.split())}\n", -1, 0.0, "strict"):
+                p[row, int(name.removeprefix("__label__"))] = value
         heads.append(p / p.sum(axis=1, keepdims=True))
     return Predictions(heads[0], heads[1], (None,) * len(texts))
 
