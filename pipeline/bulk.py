@@ -32,7 +32,7 @@ from replyrank.data.readers.targets import appears_whole, move
 from replyrank.models.scorer import Scorer
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.errors import DiskError
-from replyrank.pipeline.parts import Parts, kept_words, open_parts
+from replyrank.pipeline.parts import Parts, left_words, open_parts
 from replyrank.pipeline.rejects import Rejects
 from replyrank.pipeline.score_columns import score_columns
 
@@ -143,9 +143,8 @@ def score_file(
     except OSError as error:
         if not appears_whole(target):
             raise
-        kept = kept_words(target) or "no scores are kept; give the same command again"
         reason = error.strerror or str(error)
-        message = f"{error.filename or target}: {reason}; {kept}, once that is mended"
+        message = f"{error.filename or target}: {reason}; {left_words(target)}, once that is mended"
         raise DiskError(message) from error
 
 

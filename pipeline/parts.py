@@ -72,6 +72,14 @@ def kept_words(target: str | Path) -> str | None:
     return f"the scores of {rows:,} rows are kept in {folder}; the same command goes on from there"
 
 
+def left_words(target: str | Path) -> str:
+    """What to tell a user whose run failed: what is kept of it, and how it goes on."""
+    folder = parts_folder(target)
+    if (folder / _FINISHED).exists():
+        return f"all scores are kept in {folder}; the same command does what is left"
+    return kept_words(target) or "no scores are kept; give the same command again"
+
+
 def open_parts(target: str | Path, config: ModelConfig) -> AbstractContextManager["Parts | None"]:
     """The parts of a run that writes a file or folder; None for stdout, a pipe or a device.
 

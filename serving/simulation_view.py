@@ -168,10 +168,16 @@ def _gains(replay: Replay) -> list[tuple[str, ...]]:
                 _times(case.gain.urgent_than_strict),
                 _times(case.gain.requests_than_fifo),
                 _times(case.of(OrderName.OURS).cost),
-                *(f"{n} in place of {agents}" if n else f"more than {most}" for n in needed),
+                *(_agents(n, agents, most) for n in needed),
             )
         )
     return rows
+
+
+def _agents(needed: int | None, there: int, most: int) -> str:
+    if needed is None:
+        return f"more than {most}"
+    return f"the {there} there are" if needed == there else f"{needed} in place of {there}"
 
 
 def _varied(case: CaseSummary) -> list[tuple[str, ...]]:

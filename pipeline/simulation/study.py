@@ -82,12 +82,12 @@ def sensitivity_cases(setting: Setting) -> list[Case]:
 
 
 def staffing_cases(setting: Setting) -> list[Case]:
-    """First come, first served by more and more agents."""
+    """First come, first served by as many agents and more and more."""
     agents = setting.scenarios.agents
     return [
         Case(scenario.name, Variant(agents=more), (OrderName.FIFO,))
         for scenario in setting.scenarios.scenarios
-        for more in range(1, (_MOST_AGENTS - 1) * agents + 1)
+        for more in range((_MOST_AGENTS - 1) * agents + 1)
     ]
 
 

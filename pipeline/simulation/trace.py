@@ -43,7 +43,8 @@ class Trace:
     reach: FloatArray
     #: n texts as they stand in the input
     texts: tuple[object, ...]
-    #: further messages, of weeks in which hardly anybody wrote
+    #: weeks in which hardly anybody wrote, and the messages of them: they are left out
+    empty_weeks: int = 0
     left_out: int = 0
 
     def __len__(self) -> int:
@@ -119,7 +120,7 @@ def make_trace(
         seen_by = policy.visibility(channel, message.visibility)
         targets[row] = policy.target_minutes(channel, seen_by)
         followers[row] = (message.reach or 0) if seen_by is Visibility.PUBLIC else 0
-    kept, seconds = _without_empty_weeks(seconds[order])
+    kept, seconds, empty_weeks = _without_empty_weeks(seconds[order])
     order = order[kept]
     return Trace(
         name=name,
@@ -128,11 +129,12 @@ def make_trace(
         channel_target=targets[order],
         reach=reach_factor(followers, policy)[order],
         texts=tuple(texts[row] for row in order),
+        empty_weeks=empty_weeks,
         left_out=len(messages) - len(order),
     )
 
 
-def _without_empty_weeks(seconds: FloatArray) -> tuple[IntArray, FloatArray]:
+def _without_empty_weeks(seconds: FloatArray) -> tuple[IntArray, FloatArray, int]:
     """Times, not falling, without the weeks in which hardly anybody wrote.
 
     Weeks are counted back from the last message. A usual week is the one in which the median
@@ -140,18 +142,20 @@ def _without_empty_weeks(seconds: FloatArray) -> tuple[IntArray, FloatArray]:
     a week that is left out moves on by seven days, so that days and hours stay what they are.
 
     Returns:
-        (k,) places of those that are kept; (k,) their times, the last one unchanged.
+        (k,) places of those that are kept; (k,) their times, moved by whole weeks; the weeks.
     """
     week = ((seconds[-1] - seconds) // _WEEK).astype(np.int64)
     counts = np.bincount(week)
     usual = float(np.median(counts[week]))
     if usual < _LEAST_WEEK:
-        return np.arange(len(seconds)), seconds
+        return np.arange(len(seconds)), seconds, 0
     empty = counts < _EMPTY * usual
+    # The file may begin in the midst of a week.
+    empty[-1] &= len(empty) == 1 or bool(empty[-2])
     # of each week: how many are left out between it and the last message
     before: IntArray = np.cumsum(empty) - empty
     kept = np.flatnonzero(~empty[week])
-    return kept, seconds[kept] + _WEEK * before[week[kept]]
+    return kept, seconds[kept] + _WEEK * before[week[kept]], int(empty.sum())
 
 
 def _usual_clock(seconds: FloatArray) -> FloatArray:

@@ -43,7 +43,8 @@ _POOLS: Final = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS")
 def _within_the_machine(value: int | None) -> int | None:
     """The threads that are wanted, but no more than this process has CPUs; None stays.
 
-    The pools of the libraries get as many, unless the environment says otherwise.
+    The pools of the libraries get as many, without a wish one for each CPU, unless the environment
+    says otherwise.
     """
     at_least(1)(value)
     allowed = available_cpus()

@@ -163,8 +163,8 @@ def _run(
 def _about(found: Replay, policy: Policy, artefact: Artefact) -> list[tuple[str, str]]:
     setting, trace = found.setting, found.setting.trace
     population = setting.population
-    without = f"; without {trace.left_out:,} of weeks in which hardly anybody wrote"
-    without = without if trace.left_out else ""
+    without = f"; without {trace.empty_weeks:,} weeks in which hardly anybody wrote"
+    without = f"{without} ({trace.left_out:,} messages)" if trace.empty_weeks else ""
     return [
         ("trace", f"{trace.name}: {len(trace):,} messages in {trace.days:.1f} days{without}"),
         ("model", artefact.config.name),

@@ -8,7 +8,7 @@ A burst may wait for as long as the bound. A queue that is full and does not emp
 burst: more comes than can be done, and a long line only makes everybody wait longer. Then the bound
 is a quarter (controlled delay: Nichols and Jacobson 2012, ACM Queue 10(5); for servers Maurer 2015,
 ACM Queue 13(8)). A line that short is done in one batch, and empty for a moment when that ends; so
-it stays short for as long as anybody is refused.
+it stays short for as long as more is asked for than can be done.
 """
 
 import math
@@ -40,8 +40,8 @@ class Gate:
     """Counts the work inside; used from the event loop alone.
 
     Args:
-        max_wait: seconds of work that may be inside; once somebody was refused and it was not
-            empty for as many, a quarter of that, until for as many nobody was refused.
+        max_wait: seconds of work that may be inside; once that is full and was not empty for as
+            many, a quarter of that, until no more is asked for than can be done.
         max_tokens: the most of one text.
         clock: of seconds that never go back.
     """
@@ -58,12 +58,14 @@ class Gate:
     _tokens: float = field(default=_FIRST_RATE / 10)
     _seconds: float = field(default=0.1)
     #: when the latest batch ended, when no small request was inside the last time, and when one
-    #: was refused for lack of room
+    #: was refused because of those before it
     _ended: float = field(default=-math.inf)
     _empty: float = field(default=-math.inf)
     _refused: float = field(default=-math.inf)
-    #: whether more comes than can be done
+    #: whether more comes than can be done; since when it is counted, and the tokens asked for
     _is_flooded: bool = False
+    _since: float = 0.0
+    _asked: int = 0
 
     @property
     def inside(self) -> int:
@@ -94,13 +96,16 @@ class Gate:
         """
         now = self.clock()
         self._look(now)
+        self._asked += 0 if is_large else tokens
         own, other = (self.large, self.small) if is_large else (self.small, self.large)
         if own:
             needed = (own + tokens + min(other, own + tokens)) / self.rate
             if needed > seconds_left:
                 return Refusal.DEADLINE
             if needed > self.bound and not is_large:
-                self._refused = now
+                # Not where the line is short and the newcomer too big for it.
+                if own + min(other, own) > self.max_wait * self.rate / 2:
+                    self._refused = now
                 return Refusal.FULL
         if is_large:
             self.large += tokens
@@ -112,10 +117,15 @@ class Gate:
 
     def _look(self, now: float) -> None:
         """Find out whether a flood has begun, or is over."""
-        if now - self._refused > self.max_wait:
-            self._is_flooded = False
-        elif self.small and now - self._empty > self.max_wait:
-            self._is_flooded = True
+        if not self._is_flooded:
+            is_full = now - self._refused <= self.max_wait
+            is_standing = self.small > 0 and now - self._empty > self.max_wait
+            self._is_flooded = is_full and is_standing
+        elif now - self._since > self.max_wait:
+            self._is_flooded = self._asked > self.rate * (now - self._since)
+        else:
+            return
+        self._since, self._asked = now, 0
 
     def leave(self, tokens: int, *, is_large: bool = False) -> None:
         """A request is done, or was dropped."""

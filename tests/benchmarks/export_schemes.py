@@ -19,7 +19,7 @@ Scheme = Callable[[Path, Path, Sequence[Sequence[int]]], None]
 
 FULL: Final = "fp32"
 SHIPPED: Final = "as shipped"
-#: half of the integers of a signed byte, rounded down
+#: largest integer of a signed byte, and what stands for 0 in an unsigned one
 _BYTE: Final = 127
 _MIDDLE: Final = 128
 

@@ -68,7 +68,7 @@ def _undisturbed(source: Path, target: Path) -> tuple[float, float]:
     """Seconds until a run begins to score, and until it is done."""
     start = time.perf_counter()
     process = _start(source, target)
-    while not parts_folder(target).exists():
+    while process.poll() is None and not parts_folder(target).exists():
         time.sleep(0.01)
     begun = time.perf_counter() - start
     _finish(process)
@@ -111,7 +111,8 @@ def main() -> None:
         while len(passes) < arguments.files:
             target = source.with_name(f"out-{len(passes)}.csv")
             done = _pass(source, target, span, clock)
-            target.unlink()
+            for left in target.parent.glob(f"{target.name}*"):
+                left.unlink()
             # One that was quicker than its clock says nothing.
             passes += [done] if done.kills else []
     kills = [wait for done in passes for wait in done.kills]

@@ -230,7 +230,8 @@ def main() -> None:
             f"{_ROWS:,} distinct tweets, JSON Lines to CSV, one thread, repeats not scored once; "
             f"CPU time, median (range) of {_ROUNDS} rounds.",
             "## In the session, operator by operator\n\n" + _table("operator", by_operator, named),
-            "By ONNX Runtime's profiler, whose own work counts with the short ones.",
+            "By ONNX Runtime's profiler, whose own work counts with the short ones, as the "
+            "self-test of the model does.",
         )
     )
     facts = {"rows": _ROWS, "stages": by_stage, "operators": by_operator}

@@ -149,7 +149,9 @@ def _recovered(load: Load, p99: float) -> int | None:
         return [one.seconds for one in load.of(*statuses) if second <= one.at < second + 1]
 
     calm = (
-        at for at in range(12) if not within(at, 503) and quantile(within(at, 200), 0.99) <= p99
+        at
+        for at in range(12)
+        if not within(at, 503, 429) and quantile(within(at, 200), 0.99) <= p99
     )
     return next(calm, None)
 

@@ -154,7 +154,7 @@ def test_a_line_that_is_never_full_is_not_cut_short_however_long_it_lasts() -> N
     assert door.bound == 1.0
 
 
-def test_a_short_line_that_empties_between_batches_stays_short_until_nobody_is_refused() -> None:
+def test_a_short_line_that_empties_between_batches_stays_short_in_a_flood() -> None:
     clock = Clock()
     door = gate(clock)
     door.rate = 100.0
@@ -164,15 +164,49 @@ def test_a_short_line_that_empties_between_batches_stays_short_until_nobody_is_r
     clock.now += 0.2
     assert door.enter(20, 10) is Refusal.FULL
     door.leave(90)
-    for _ in range(5):
+    for _ in range(20):
         # One batch takes all there is; whoever comes meanwhile is refused.
         assert door.enter(20, 10) is None
         clock.now += 0.2
         assert door.enter(20, 10) is Refusal.FULL
         door.leave(20)
-    clock.now += 1.1
+    clock.now += 2.1
     assert door.enter(60, 10) is None
     assert door.enter(30, 10) is None
+    assert door.bound == 1.0
+
+
+def test_a_flood_is_over_when_no_more_comes_than_can_be_done_though_it_never_pauses() -> None:
+    clock = Clock()
+    door = gate(clock)
+    door.rate = 100.0
+    assert door.enter(90, 10) is None
+    clock.now += 0.9
+    assert door.enter(20, 10) is Refusal.FULL
+    clock.now += 0.2
+    assert door.enter(20, 10) is Refusal.FULL
+    door.leave(75)
+    refused = 0
+    for _ in range(20):
+        clock.now += 0.2
+        # Three quarters of what can be done, but more at once than a quarter of a second.
+        taken = door.enter(15, 10) is None
+        refused += not taken
+        door.leave(15 if taken else 0)
+    assert 0 < refused < 8
+    assert door.bound == 1.0
+
+
+def test_one_that_is_too_big_for_a_short_line_begins_no_flood() -> None:
+    clock = Clock()
+    door = gate(clock)
+    door.rate = 100.0
+    assert door.enter(20, 10) is None
+    for _ in range(10):
+        clock.now += 0.2
+        assert door.enter(20, 10) is None
+        door.leave(20)
+        assert door.enter(90, 10) is Refusal.FULL
     assert door.bound == 1.0
 
 

@@ -170,7 +170,7 @@ def test_a_replay_runs_all_that_there_is() -> None:
     assert [report.name for report in found.mixes] == [OWN_MIX, REFERENCE_MIX]
     assert [case.scenario for case in found.mixes[1].cases] == ["busy", "trouble"]
     assert len(found.sensitivity) == 7
-    assert {case.variant.agents for case in found.staffing} == {1, 2}
+    assert {case.variant.agents for case in found.staffing} == {0, 1, 2}
     short = replay(
         small_setting(), POLICY, {OWN_MIX: found.mixes[0].shares}, full=False, processes=1
     )

@@ -111,10 +111,17 @@ def test_weeks_in_which_hardly_anybody_wrote_are_left_out() -> None:
     before = -day * np.array([2000, 1500, 900, 300, 299, 60])
     trace = trace_at(np.concatenate([np.sort(before), *alive]))
     assert trace.left_out == 6
+    assert trace.empty_weeks > 2000 // 7
     assert len(trace) == 8 * 500
     assert trace.days == pytest.approx(8 * 7, abs=0.1)
     # No gap is left but the usual one, and the hours of the day are those of the file.
     assert np.diff(trace.minutes) == pytest.approx(np.full(3999, 7 * day / 500))
+
+
+def test_a_file_that_begins_in_the_midst_of_a_week_keeps_what_it_has_of_it() -> None:
+    minutes = np.linspace(0, 4 * 7 * 24 * 60 + 60, 4003)
+    trace = trace_at(minutes)
+    assert (len(trace), trace.empty_weeks, trace.left_out) == (4003, 0, 0)
 
 
 def test_a_quiet_account_is_replayed_whole() -> None:
