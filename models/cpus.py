@@ -27,6 +27,12 @@ def available_cpus(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
     return max(1, min([allowed, *map(math.ceil, quotas)]))
 
 
+def usable_threads(wanted: int | None) -> int:
+    """As many threads as are wanted, but no more than there are CPUs to use; None wants all."""
+    allowed = available_cpus()
+    return allowed if wanted is None else min(wanted, allowed)
+
+
 def _groups(cgroups: Path, own: Path) -> Iterator[Path]:
     """The folders of the groups that hold this process, each version's root among them."""
     roots = {"": cgroups, "cpu": cgroups / "cpu"}

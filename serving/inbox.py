@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from replyrank.models.cpus import available_cpus
+from replyrank.models.cpus import usable_threads
 from replyrank.models.scores import ScoreBatch
 from replyrank.pipeline.policy_file import load_policy
 from replyrank.serving.arrivals import Arrivals
@@ -76,8 +76,7 @@ class Inbox:
         self.policy = load_policy(settings.policy)
         self.database = Database(settings.database)
         self.store = Store(self.database, self.policy)
-        cpus = available_cpus()
-        self.models = Models(settings.model, min(settings.threads or cpus, cpus))
+        self.models = Models(settings.model, usable_threads(settings.threads))
         self.gate = Gate(settings.max_wait, max_tokens=256)
         self.engine = Engine(self.models, self.gate, metrics.computed)
         self.ranker = Ranker(self.policy, prior_of(self.policy, None))

@@ -13,7 +13,7 @@ from replyrank.data.errors import UsageError
 from replyrank.data.readers.formats import STANDARD_STREAM, Format, checked_delimiter
 from replyrank.data.readers.rows import ReadOptions
 from replyrank.data.readers.times import DateOrder, TimeRule
-from replyrank.models.cpus import available_cpus
+from replyrank.models.cpus import usable_threads
 
 InputPath = Annotated[
     str,
@@ -47,11 +47,10 @@ def _within_the_machine(value: int | None) -> int | None:
     says otherwise.
     """
     at_least(1)(value)
-    allowed = available_cpus()
-    if value is not None and value > allowed:
-        words = f"--threads {value} is more than the CPUs that this process may use; {allowed} work"
+    threads = usable_threads(value)
+    if value is not None and value > threads:
+        words = f"--threads {value} is more than the CPUs that this process may use; {threads} work"
         typer.echo(words, err=True)
-    threads = allowed if value is None else min(value, allowed)
     for pool in _POOLS:
         os.environ.setdefault(pool, str(threads))
     return None if value is None else threads

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from replyrank.data.errors import UsageError
 from replyrank.data.readers.targets import Target
 from replyrank.data.samples.load import sample_path
+from replyrank.data.wording import counted
 from replyrank.models.artefact import Artefact
 from replyrank.models.config import ModelKind
 from replyrank.models.cpus import available_cpus
@@ -163,8 +164,8 @@ def _run(
 def _about(found: Replay, policy: Policy, artefact: Artefact) -> list[tuple[str, str]]:
     setting, trace = found.setting, found.setting.trace
     population = setting.population
-    without = f"; without {trace.empty_weeks:,} weeks in which hardly anybody wrote"
-    without = f"{without} ({trace.left_out:,} messages)" if trace.empty_weeks else ""
+    without = f"; without {counted(trace.empty_weeks, 'week')} in which hardly anybody wrote"
+    without = f"{without} ({counted(trace.left_out, 'message')})" if trace.empty_weeks else ""
     return [
         ("trace", f"{trace.name}: {len(trace):,} messages in {trace.days:.1f} days{without}"),
         ("model", artefact.config.name),

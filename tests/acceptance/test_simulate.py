@@ -99,7 +99,7 @@ def test_the_picture_is_drawn_without_a_folder_and_what_is_left_out_told(
     assert drawn["first come, first served"] == 40 > drawn["replyrank"]
     done = _simulate(tmp_path, model, trace, "--scenarios", small, "-o", out)
     # The first message stands 700 days before the others.
-    words = "without 100 weeks in which hardly anybody wrote (1 messages)"
+    words = "without 100 weeks in which hardly anybody wrote (1 message)"
     assert words in (out / "replay.md").read_text(encoding="utf-8")
 
 

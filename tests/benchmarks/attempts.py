@@ -43,7 +43,8 @@ _SCOPE: Final = (
     "command does not repeat them. The log begins with the third generation of the model (the "
     "`-0.3` of the shipped names). A mean is of the probabilities of several models; students read "
     "190,000 texts. The behaviour suites were 17 for the rows before those on the worth of "
-    "corpora, and 20 from there on."
+    "corpora, and 20 from there on. A row's config stands in attempts.json; as a file it is a "
+    "CONFIG."
 )
 _TWEETS: Final = "tweeteval_val"
 _SHOWN: Final = (
@@ -145,6 +146,14 @@ def body(attempts: Sequence[dict[str, Any]]) -> str:
     return f"{_SCOPE}\n\n{shown}"
 
 
+def open_run(config: Path, work: Path) -> TrainingRun:
+    """The run of a config in a folder that several configs share; it goes on where it stood."""
+    read = load_config(config)
+    assert isinstance(read, TrainConfig)
+    dataset = dataset_for(read, None, work / "dataset", report=logging.info)
+    return TrainingRun(read, load_material(read, dataset), work / config.stem)
+
+
 def main() -> None:
     """Train, measure, and add a row to the report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,11 +164,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/attempts"))
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    config = load_config(arguments.config)
-    assert isinstance(config, TrainConfig)
-    dataset = dataset_for(config, None, arguments.work / "dataset", report=logging.info)
-    material = load_material(config, dataset)
-    run = TrainingRun(config, material, arguments.work / arguments.config.stem)
+    run = open_run(arguments.config, arguments.work)
     folds = [number - 1 for number in arguments.folds]
     began = time.monotonic()
     figures = attempt(run, folds, arguments.rows)
@@ -171,7 +176,7 @@ def main() -> None:
         "folds": folds,
         "figures": figures,
         "minutes": (time.monotonic() - began) / 60,
-        "config": config.model_dump(mode="json"),
+        "config": run.config.model_dump(mode="json"),
     }
     attempts = [*before, row]
     write(_REPORT, {"attempts": attempts}, body(attempts), _COMMAND)

@@ -20,12 +20,10 @@ from replyrank.models.parity import OnnxGraph, Probabilities, Tokens, alone, by_
 from replyrank.models.scorer import BATCH_ROWS
 from replyrank.models.session import INPUT, NEED, SENTIMENT, open_session
 from replyrank.pipeline.markdown import table
-from replyrank.training.build import dataset_for
 from replyrank.training.calibrate import cross_fitted
-from replyrank.training.config import TrainConfig, load_config
-from replyrank.training.material import load_material
 from replyrank.training.oof import OutOfFold, fold_figures
 from replyrank.training.train import TrainingRun
+from tests.benchmarks.attempts import open_run
 from tests.benchmarks.export_schemes import SHIPPED, schemes
 from tests.benchmarks.posts import tweets
 from tests.benchmarks.reporting import spread, write
@@ -132,10 +130,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/attempts"))
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    config = load_config(arguments.config)
-    assert isinstance(config, TrainConfig)
-    dataset = dataset_for(config, None, arguments.work / "dataset", report=logging.info)
-    run = TrainingRun(config, load_material(config, dataset), arguments.work / config.name)
+    run = open_run(arguments.config, arguments.work)
     run.fold_logits([_FOLD])
     full, folder = run.work / f"fold-{_FOLD + 1}-fp32.onnx", run.work / "schemes"
     folder.mkdir(exist_ok=True)

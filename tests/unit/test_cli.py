@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from replyrank.data.errors import ReplyrankError, UsageError
+from replyrank.models import cpus
 from replyrank.serving import cli
-from replyrank.serving.commands import options
 from replyrank.serving.errors import MissingExtraError
 
 COMMANDS = [
@@ -144,7 +144,7 @@ def test_no_more_threads_work_than_the_process_has_cpus(
         # Set first, so that it is put back even where it was not there.
         monkeypatch.setenv(pool, "")
         monkeypatch.delenv(pool)
-    monkeypatch.setattr(options, "available_cpus", lambda: 3)
+    monkeypatch.setattr(cpus, "available_cpus", lambda: 3)
     done = command("score", "absent.csv", *given)
     told = "--threads 99 is more than the CPUs that this process may use; 3 work\n" in done.err
     assert told == ("99" in given)

@@ -74,6 +74,14 @@ def test_no_control_groups(tmp_path: Path) -> None:
     assert cpus.available_cpus(tmp_path, tmp_path / "absent") == 8
 
 
+@pytest.mark.parametrize(("wanted", "used"), [(None, 8), (1, 1), (8, 8), (99_999, 8)])
+def test_no_more_threads_than_cpus(
+    monkeypatch: pytest.MonkeyPatch, wanted: int | None, used: int
+) -> None:
+    monkeypatch.setattr(cpus, "available_cpus", lambda: 8)
+    assert cpus.usable_threads(wanted) == used
+
+
 def test_no_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replyrank.data.errors import UsageError
-from replyrank.data.readers import Added, WriteOptions
+from replyrank.data.readers import Added, WriteOptions, targets
 from replyrank.pipeline.bulk import BulkOptions, BulkSummary, Progress, score_file
 from replyrank.pipeline.errors import DiskError, PartsError
 from replyrank.pipeline.parts import Parts, kept_words
@@ -205,6 +205,27 @@ def test_a_disk_that_is_full_before_anything_is_kept_is_told_with_the_file(
     with pytest.raises(DiskError, match=words):
         run(posts, tmp_path / "out.csv", FakeScorer())
     assert list(tmp_path.iterdir()) == [posts]
+
+
+def test_an_output_that_cannot_take_its_place_is_told_with_what_is_kept(
+    posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move, target = targets.move, tmp_path / "out.csv"
+
+    def refuse(part: Path, final: Path) -> None:
+        if final == target:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        move(part, final)
+
+    monkeypatch.setattr(targets, "move", refuse)
+    words = r"out\.csv: No space left .*; all scores are kept in .*\.parts; the same command does"
+    with pytest.raises(DiskError, match=words):
+        run(posts, target, FakeScorer())
+    assert not target.exists()
+    monkeypatch.undo()
+    scorer = FakeScorer()
+    assert run(posts, target, scorer).resumed == 54
+    assert scorer.seen == []
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ def test_a_line_that_is_never_full_is_not_cut_short_however_long_it_lasts() -> N
     assert door.bound == 1.0
 
 
-def test_a_short_line_that_empties_between_batches_stays_short_in_a_flood() -> None:
-    clock = Clock()
+def flooded(clock: Clock) -> Gate:
+    """A gate in a flood, with nine tenths of the bound inside."""
     door = gate(clock)
     door.rate = 100.0
     assert door.enter(90, 10) is None
@@ -163,6 +163,12 @@ def test_a_short_line_that_empties_between_batches_stays_short_in_a_flood() -> N
     assert door.enter(20, 10) is Refusal.FULL
     clock.now += 0.2
     assert door.enter(20, 10) is Refusal.FULL
+    return door
+
+
+def test_a_short_line_that_empties_between_batches_stays_short_in_a_flood() -> None:
+    clock = Clock()
+    door = flooded(clock)
     door.leave(90)
     for _ in range(20):
         # One batch takes all there is; whoever comes meanwhile is refused.
@@ -178,13 +184,7 @@ def test_a_short_line_that_empties_between_batches_stays_short_in_a_flood() -> N
 
 def test_a_flood_is_over_when_no_more_comes_than_can_be_done_though_it_never_pauses() -> None:
     clock = Clock()
-    door = gate(clock)
-    door.rate = 100.0
-    assert door.enter(90, 10) is None
-    clock.now += 0.9
-    assert door.enter(20, 10) is Refusal.FULL
-    clock.now += 0.2
-    assert door.enter(20, 10) is Refusal.FULL
+    door = flooded(clock)
     door.leave(75)
     refused = 0
     for _ in range(20):
