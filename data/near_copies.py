@@ -27,6 +27,7 @@ _WHISKER: Final = 1e-9
 _ADDRESS: Final = re.compile(r"https?:?/?/?\S*|www\.\S+|\{link\}|\b(?:t\.co|bit\.ly|goo\.gl)/\S+")
 _HANDLE: Final = re.compile(r"@\s?(?:\w+|\{mention\})")
 _NOT_LETTERS: Final = re.compile(r"[\W\d_]+")
+_NUMBER: Final = re.compile(r"\d+")
 
 
 def normalise(text: str) -> str:
@@ -35,9 +36,22 @@ def normalise(text: str) -> str:
     A text without letters counts with all of its characters but white space, so that two
     different rows of emoji are not taken for copies.
     """
-    bare = _HANDLE.sub(" ", _ADDRESS.sub(" ", text.casefold()))
+    bare = _without_addresses(text.casefold())
     letters = _NOT_LETTERS.sub(" ", bare).strip()
     return letters or "".join(bare.split())
+
+
+def numbers(text: str) -> frozenset[str]:
+    """The numbers that a text names, as it writes them, without those of handles and links.
+
+    They are no part of what makes a near-copy; where two people say the same of two orders, they
+    are what tells them apart.
+    """
+    return frozenset(_NUMBER.findall(_without_addresses(text)))
+
+
+def _without_addresses(text: str) -> str:
+    return _HANDLE.sub(" ", _ADDRESS.sub(" ", text))
 
 
 def shingles(text: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from replyrank.data.messages import Message
+from replyrank.data.near_copies import numbers
 from replyrank.data.vocabulary import Visibility
 from replyrank.pipeline.policy import Policy
 from replyrank.pipeline.threads import ties
@@ -62,7 +63,7 @@ def keys_of(messages: Sequence[Inbound], policy: Policy, team: str | None = None
             public,
             copy_keys(
                 [messages[row].message.text for row in public],
-                [("copy", team, messages[row].brand) for row in public],
+                [_whose(messages[row], team) for row in public],
             ),
             strict=True,
         )
@@ -78,6 +79,12 @@ def keys_of(messages: Sequence[Inbound], policy: Policy, team: str | None = None
             )
         )
     return found
+
+
+def _whose(one: Inbound, team: str | None) -> tuple[Hashable, ...]:
+    """What two copies have in common: whoever names another order has a matter of his own."""
+    named = numbers(one.message.text)
+    return ("copy", team, one.brand, *((tuple(sorted(named)),) if named else ()))
 
 
 def _digest(key: Hashable) -> str:

@@ -2,7 +2,8 @@
 
 The rules are those of ``replyrank.pipeline.threads``, kept up message by message: a thread ties for
 good, an author or a customer within the policy's window. What says the same as an open public item
-of somebody else joins it as a copy: it is counted, and adds nothing to what is known of the matter.
+of somebody else, the same numbers among it, joins it as a copy: it is counted, and adds nothing to
+what is known of the matter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -134,9 +134,12 @@ class Mirror:
                 array[slot] = array[last]
             self._slots[int(self._id[slot])] = slot
 
-    def _matching(self, wanted: Filter) -> npt.NDArray[np.int64]:
+    def _matching(self, wanted: Filter, agent: str | None = None) -> npt.NDArray[np.int64]:
+        """The rows of what is wanted; of an agent, those that are preferably his."""
         n = self._count
         kept = np.ones(n, dtype=bool)
+        if agent is not None:
+            kept &= self._agent[:n] == self._words["agent"].find(agent)
         if wanted.state is not None:
             kept &= self._leased[:n] == (wanted.state is State.LEASED)
         for name in ("team", "brand", "channel", "intent"):

@@ -154,7 +154,7 @@ class Ranker(Mirror):
         """
         with self._lock:
             last = offset + limit
-            rows, total = self._candidates(wanted or Filter(), last)
+            rows, total = self._candidates(wanted or Filter(), last, agent)
             last = min(last, total)
             if offset >= last:
                 return [], total
@@ -190,7 +190,7 @@ class Ranker(Mirror):
         The oldest is that beyond the limit of the policy's guard, if there is one.
         """
         with self._lock:
-            rows, total = self._candidates(wanted or Filter(), 1)
+            rows, total = self._candidates(wanted or Filter(), 1, agent)
             if not total:
                 return []
             value = self._index(rows, now).value * self._preferred(rows, agent)
@@ -224,17 +224,29 @@ class Ranker(Mirror):
             found[key] = int(counts[group]), now.timestamp() - float(first[group])
         return found
 
-    def _candidates(self, wanted: Filter, places: int) -> tuple[npt.NDArray[np.int64], int]:
+    def _candidates(
+        self, wanted: Filter, places: int, agent: str | None
+    ) -> tuple[npt.NDArray[np.int64], int]:
         """Rows among which the first ``places`` are, by arrival, then id; and how many match."""
+        most = max(POOL, 2 * places)
         if wanted == Filter():
-            waiting = self._count - int(np.count_nonzero(self._leased[: self._count]))
-            found = self._of_pool()
-            if len(found) >= min(waiting, 2 * places):
-                return self._by_arrival(found), waiting
+            total = self._count - int(np.count_nonzero(self._leased[: self._count]))
+            rows = self._of_pool()
+            if len(rows) >= min(total, 2 * places):
+                return self._by_arrival(self._with_own(rows, wanted, agent, most)), total
         rows = self._matching(wanted)
-        total, most = len(rows), max(POOL, 2 * places)
+        total = len(rows)
         rows = _best_and_oldest(rows, self._value, self._arrived, most)
-        return self._by_arrival(rows), total
+        return self._by_arrival(self._with_own(rows, wanted, agent, most)), total
+
+    def _with_own(
+        self, rows: npt.NDArray[np.int64], wanted: Filter, agent: str | None, most: int
+    ) -> npt.NDArray[np.int64]:
+        """The rows, and the best of an agent's own: what counts more may come from behind them."""
+        if agent is None:
+            return rows
+        own = self._matching(wanted, agent)
+        return np.union1d(rows, _best_and_oldest(own, self._value, self._arrived, most))
 
     def _of_pool(self) -> npt.NDArray[np.int64]:
         """The rows of the pool, and of what changed since, that still wait."""

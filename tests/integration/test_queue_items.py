@@ -118,6 +118,17 @@ def test_copies_by_others_are_one_item_with_a_count(database: Database) -> None:
     assert own not in numbers
 
 
+def test_the_same_words_on_another_order_are_another_matter(database: Database) -> None:
+    words = "where is my order {}? it is two weeks late and nobody answers the phone"
+    first, other, again = taken(
+        store(database),
+        inbound("1", words.format(48213), author="bo"),
+        inbound("2", words.format(99170), author="kim"),
+        inbound("3", f"RT @bo: {words.format(48213)}", author="lee"),
+    )
+    assert (first != other, again == first) == (True, True)
+
+
 def test_private_messages_are_no_copies(database: Database) -> None:
     words = "my account number is in the message above, please check it"
     numbers = taken(

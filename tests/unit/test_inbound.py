@@ -29,6 +29,13 @@ def test_copies_share_a_key_and_others_share_none() -> None:
     assert shared(LONG, "where is the parcel that I ordered two weeks ago for my mother?") == 0
 
 
+def test_whoever_names_another_number_copies_nobody() -> None:
+    mine = "where is my order 48213? it is two weeks late and nobody answers the phone"
+    assert shared(mine, f"RT @bo2: {mine} https://t.co/x7") > 0
+    assert shared(mine, mine.replace("48213", "48214")) == 0
+    assert shared(mine, mine.replace("48213", "")) == 0
+
+
 def test_order_of_letters_counts() -> None:
     assert shared(LONG, LONG[::-1]) == 0
 

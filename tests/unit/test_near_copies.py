@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replyrank.data.near_copies import THRESHOLD, NearCopyGuard, normalise, shingles, similarity
+from replyrank.data.near_copies import (
+    THRESHOLD,
+    NearCopyGuard,
+    normalise,
+    numbers,
+    shingles,
+    similarity,
+)
 
 POST = "@acme My parcel never came and the driver says he rang twice, where is it? https://a.b/c"
 OTHERS = [
@@ -40,6 +47,11 @@ def test_another_text_is_no_copy() -> None:
 
 def test_texts_that_say_nothing_copy_nothing() -> None:
     assert NearCopyGuard(["@acme", POST]).filter(["@other", "", "https://a.b/c"]) == [0, 1, 2]
+
+
+def test_numbers_are_those_of_the_words() -> None:
+    assert numbers("order 48213, 2nd time, @bo77 https://t.co/9x9 by 5pm") == {"48213", "2", "5"}
+    assert numbers("no order at all") == frozenset()
 
 
 def test_emoji_count_where_there_are_no_letters() -> None:

@@ -207,6 +207,23 @@ def test_an_agent_meets_those_he_answered_before_a_little_sooner() -> None:
     assert ranker.next(NOW, agent="kim")[0] == 3
 
 
+@pytest.mark.parametrize("wanted", [Filter(), Filter(brand="acme")], ids=["all", "of a brand"])
+@pytest.mark.parametrize("ticked", [True, False], ids=["ticked", "new"])
+def test_what_is_an_agents_own_comes_forward_from_far_behind(
+    wanted: Filter, *, ticked: bool
+) -> None:
+    ranker = Ranker(POLICY, PRIOR)
+    many = [standing(n, PRIOR, minutes=30) for n in range(1, 4 * POOL)]
+    late = standing(4 * POOL, PRIOR, minutes=29, preferred_agent="kim")
+    ranker.update([*many, late], NOW)
+    if ticked:
+        ranker.tick(NOW)
+        ranker.tick(NOW)
+    assert ranker.next(NOW, wanted, agent="kim")[0] == late.id
+    assert ranker.top(1, NOW, wanted, agent="kim")[0][0].item == late.id
+    assert ranker.next(NOW, wanted, agent="lee")[0] != late.id
+
+
 def test_a_page_for_an_agent_shows_the_index_that_it_is_sorted_by_and_why() -> None:
     ranker = Ranker(POLICY, PRIOR)
     ranker.update(
