@@ -164,7 +164,7 @@ def tasks(
     most: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1_000, metavar="N", help="Only the N messages that would teach most."
+            min=1, max=10_000, metavar="N", help="Only the N messages that would teach most."
         ),
     ] = None,
     kind: options.InputFormat = None,
@@ -177,7 +177,8 @@ def tasks(
     """Write messages as tasks for Label Studio, with what the model says as pre-annotations.
 
     What is labelled there comes back with `replyrank data import`. Authors are left out. With
-    --most those are written that the model is unsure of and that are not alike, the first first.
+    --most those are written that hold as many of the rare labels as of the common ones, as far as
+    the model can tell, and no two alike, the first first.
     """
     reading = options.read_options(kind, text_column, None, None, columns=columns)
     told, count = ProblemPrinter(), 0

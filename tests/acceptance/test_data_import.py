@@ -60,5 +60,9 @@ def test_messages_go_to_label_studio(command: Command, folder: Path) -> None:
     assert [task["data"]["external_id"] for task in tasks] == ["a1", "a2", "a3"]
     assert '"ann"' not in (folder / "tasks.json").read_text()
     assert (folder / "labels.xml").read_text().startswith("<View>")
+    few = command("data", "tasks", "inbox.csv", "-o", "few.json", "--most", "2")
+    assert few.stderr.startswith("few.json: 2 tasks")
+    # Chosen as they are, they tell the same.
+    assert all(task in tasks for task in json.loads((folder / "few.json").read_text()))
     again = command("data", "tasks", "inbox.csv", "-o", "tasks.json")
     assert (again.returncode, "is there already" in again.stderr) == (2, True)

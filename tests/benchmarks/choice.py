@@ -1,10 +1,11 @@
 """Choosing what to label, against choosing at random: labels needed for the same macro-F1.
 
-Posts of the training set are a pool without labels; those of a fifth of the companies are set aside
-to judge. A learner begins with some random labels and asks for more, batch by batch: at random, by
-doubt alone, or as `replyrank data tasks --most` chooses. It is logistic regression on sentence
-vectors of the public encoder, which has seen none of the labels, beside hashed words and letters;
-it is fitted anew after each batch.
+A team labels some of its messages to train a model of its own, and `replyrank data tasks --most`
+chooses them by a model that is in use already. Two trials. Public posts of the training set, where
+the model in use is one that has seen nothing of the post's company: posts of the same companies
+judge what was learnt, and posts of others. And the posts of the gate set, of companies that trained
+no model, where the model in use is the shipped one. What learns is logistic regression on sentence
+vectors of the public encoder, which has seen none of the labels, beside hashed words and letters.
 """
 
 import argparse
@@ -21,25 +22,30 @@ from replyrank.data.cleaning import clean
 from replyrank.data.corpora import corpora_root
 from replyrank.data.splits.folds import company_folds
 from replyrank.models.encoder import PACKAGED_MINILM, TriageModel, encoder_tokenizer
+from replyrank.models.find import load_scorer
+from replyrank.models.linear import count_features, inverse_document_frequency, weigh_features
 from replyrank.models.parity import by_length
-from replyrank.pipeline.choice import choose, doubt
-from replyrank.pipeline.choice import vectors as _vectors
+from replyrank.pipeline.choice import choose, draws
 from replyrank.pipeline.markdown import table
 from replyrank.training.batches import pad
 from replyrank.training.build_rows import BuildConfig, Row, RowSelection
+from replyrank.training.gate_posts import gate_posts_of_corpora
 from replyrank.training.metrics import FloatArray, IntArray, confusion, macro_f1
-from tests.benchmarks.reporting import spread, write
+from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.choice"
 _HEADS: Final = {"intent": 4, "urgency": 4, "sentiment": 3}
-_BATCH: Final = 100
-_MOST: Final = 1_500
-#: random labels whose macro-F1 is to be reached
-_AIM: Final = 1_000
+_STEP: Final = 50
+#: hashed words and letters; a power of two, small enough for a plain matrix
+_FEATURES: Final = 2048
 #: of the encoder's vectors, beside words and letters of length 1
 _ENCODER: Final = 2.0
+#: share of the posts that is kept aside to judge
+_JUDGES: Final = 1 / 3
 
-Choose = Callable[[FloatArray, list[str], np.random.Generator], IntArray]
+Heads = dict[str, FloatArray]
+#: positions of the posts in the order in which they are to be labelled
+Order = Callable[[Heads, list[str], np.random.Generator], IntArray]
 
 
 @dataclass(frozen=True)
@@ -57,45 +63,64 @@ class Posts:
         return Posts([self.texts[row] for row in rows], self.vectors[rows], labels)
 
 
-def at_random(doubts: FloatArray, _: list[str], rng: np.random.Generator) -> IntArray:
+@dataclass(frozen=True)
+class Trial:
+    """A pool without labels, whom it may ask, and who judges."""
+
+    name: str
+    #: random labels whose macro-F1 is to be reached, and labels at most
+    aim: int
+    most: int
+    pool: Posts
+    #: what the model in use says of the pool
+    said: Heads
+    #: whose posts judge -> the posts
+    judges: dict[str, Posts]
+
+    def curves(self, order: Order, seed: int) -> dict[str, dict[str, list[float]]]:
+        """Judges -> head -> macro-F1 after every step."""
+        ordered = order(self.said, self.pool.texts, np.random.default_rng(seed))
+        found: dict[str, dict[str, list[float]]] = {
+            name: {head: [] for head in _HEADS} for name in self.judges
+        }
+        for size in range(_STEP, self.most + 1, _STEP):
+            learner = Learner(self.pool.take(ordered[:size]))
+            for name, judges in self.judges.items():
+                for head, p in learner.says(judges.vectors).items():
+                    counts = confusion(judges.labels[head], p.argmax(axis=1), _HEADS[head])
+                    found[name][head].append(float(macro_f1(counts)))
+        return found
+
+
+def at_random(_: Heads, texts: list[str], rng: np.random.Generator) -> IntArray:
     """Any."""
-    return rng.permutation(len(doubts))[:_BATCH]
+    return rng.permutation(len(texts))
 
 
-def most_doubtful(doubts: FloatArray, _: list[str], __: np.random.Generator) -> IntArray:
-    """Those of most doubt, alike or not."""
-    return np.argsort(-doubts, kind="stable")[:_BATCH]
+def most_doubtful(said: Heads, _: list[str], __: np.random.Generator) -> IntArray:
+    """Those of most entropy, as a share of the greatest, on the mean of the heads."""
+    shares = [
+        -(p * np.log(np.maximum(p, 1e-12))).sum(axis=1) / np.log(p.shape[1]) for p in said.values()
+    ]
+    return np.argsort(-np.mean(shares, axis=0), kind="stable")
 
 
-def chosen(doubts: FloatArray, texts: list[str], _: np.random.Generator) -> IntArray:
+def surest(said: Heads, texts: list[str], __: np.random.Generator) -> IntArray:
+    """Each label in turn, those that are surest of it, with no chance about it."""
+    return choose(np.hstack(list(said.values())), texts, len(texts))
+
+
+def chosen(said: Heads, texts: list[str], _: np.random.Generator) -> IntArray:
     """As the product chooses."""
-    return choose(doubts, texts, _BATCH)
+    return choose(draws(list(said.values()), texts), texts, len(texts))
 
 
-_WAYS: Final[dict[str, Choose]] = {
+_WAYS: Final[dict[str, Order]] = {
     "at random": at_random,
     "most doubt": most_doubtful,
-    "doubt, no two alike": chosen,
+    "each label in turn, the surest": surest,
+    "each label in turn, by chance (ours)": chosen,
 }
-
-
-def curve(pool: Posts, judged: Posts, way: Choose, seed: int) -> dict[str, list[float]]:
-    """Macro-F1 of each head on the judged posts after every batch."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(pool.texts))
-    known, left = order[:_BATCH], order[_BATCH:]
-    found: dict[str, list[float]] = {head: [] for head in _HEADS}
-    while True:
-        learner = Learner(pool.take(known))
-        for head, p in learner.says(judged.vectors).items():
-            counts = confusion(judged.labels[head], p.argmax(axis=1), _HEADS[head])
-            found[head].append(float(macro_f1(counts)))
-        if len(known) >= _MOST:
-            return found
-        doubts = doubt(list(learner.says(pool.vectors[left]).values()))
-        picked = way(doubts, [pool.texts[row] for row in left], rng)
-        known = np.concatenate([known, left[picked]])
-        left = np.delete(left, picked)
 
 
 class Learner:
@@ -111,9 +136,9 @@ class Learner:
             for head, labels in posts.labels.items()
         }
 
-    def says(self, vectors: FloatArray) -> dict[str, FloatArray]:
+    def says(self, vectors: FloatArray) -> Heads:
         """Head -> (n, k) probabilities."""
-        found: dict[str, FloatArray] = {}
+        found: Heads = {}
         for head, model in self._models.items():
             p = np.zeros((len(vectors), _HEADS[head]))
             p[:, model.classes_] = model.predict_proba(vectors)
@@ -121,31 +146,53 @@ class Learner:
         return found
 
 
+def public_posts(seed: int, posts: Posts, folds: IntArray) -> Trial:
+    """Posts of four fifths of the companies; a part of them judges, and those of the others."""
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(folds != 0))
+    cut = int(_JUDGES * len(rows))
+    judges, pool = rows[:cut], rows[cut:]
+    said = {head: np.zeros((len(pool), k)) for head, k in _HEADS.items()}
+    for fold in np.unique(folds[pool]):
+        # It has seen the other companies alone, and none of the posts that judge.
+        learner = Learner(posts.take(pool[folds[pool] != fold]))
+        here = folds[pool] == fold
+        for head, p in learner.says(posts.vectors[pool[here]]).items():
+            said[head][here] = p
+    by = {
+        "same companies": posts.take(judges),
+        "other companies": posts.take(np.flatnonzero(folds == 0)),
+    }
+    return Trial("Public posts", 1_000, 1_500, posts.take(pool), said, by)
+
+
+def gate_posts(seed: int, posts: Posts, said: Heads) -> Trial:
+    """The posts of the gate set, chosen by the shipped model."""
+    rows = np.random.default_rng(seed).permutation(len(posts.texts))
+    cut = int(_JUDGES * len(rows))
+    pool = rows[cut:]
+    mine = {head: p[pool] for head, p in said.items()}
+    by = {"same companies": posts.take(rows[:cut])}
+    return Trial("The gate set, the shipped model", 250, 500, posts.take(pool), mine, by)
+
+
 def vectors_of(texts: list[str]) -> FloatArray:
-    """(n, 384) mean of the encoder's token vectors, of unit length."""
+    """(n, 384 + features): the encoder's mean token vectors, hashed words and letters."""
     model = TriageModel.from_encoder(PACKAGED_MINILM, dropout=0.0).eval()
-    tokens = encoder_tokenizer(PACKAGED_MINILM, 128).ids([clean(text) for text in texts])
+    cleaned = [clean(text) for text in texts]
+    tokens = encoder_tokenizer(PACKAGED_MINILM, 128).ids(cleaned)
     out = np.empty((len(texts), model.hidden_size))
     with torch.inference_mode():
         for rows in by_length(tokens, 64):
             ids, _ = pad([tokens[row] for row in rows])
             out[rows] = model.pooled(ids, None).numpy()
     out /= np.linalg.norm(out, axis=1, keepdims=True)
-    return np.asarray(np.hstack([_ENCODER * out, _vectors(texts)]), dtype=np.float64)
-
-
-def load() -> tuple[Posts, Posts]:
-    """The pool, and the posts of other companies that judge."""
-    selection = RowSelection(corpora_root(None), BuildConfig(auxiliary=()))
-    rows: list[Row] = selection.labelled()["posts_train"]
-    rows = [row for row in rows if row.company]
-    folds = np.array(company_folds([_Place(row.text, row.company) for row in rows]))
-    texts = [row.text for row in rows]
-    labels = {
-        head: np.array([getattr(row, head) for row in rows], dtype=np.int64) for head in _HEADS
-    }
-    posts = Posts(texts, vectors_of(texts), labels)
-    return posts.take(np.flatnonzero(folds != 0)), posts.take(np.flatnonzero(folds == 0))
+    counts = count_features(cleaned, _FEATURES)
+    weighed = weigh_features(counts, inverse_document_frequency(counts, _FEATURES))
+    words = np.zeros((len(texts), _FEATURES))
+    words[np.repeat(np.arange(len(texts)), np.diff(weighed.indptr)), weighed.indices] = (
+        weighed.values
+    )
+    return np.hstack([_ENCODER * out, words])
 
 
 @dataclass(frozen=True)
@@ -154,53 +201,108 @@ class _Place:
     company: str | None
 
 
+def load_public() -> tuple[Posts, IntArray]:
+    """The training posts whose company is known, and their folds of companies."""
+    selection = RowSelection(corpora_root(None), BuildConfig(auxiliary=()))
+    rows: list[Row] = selection.labelled()["posts_train"]
+    rows = [row for row in rows if row.company]
+    folds = np.array(company_folds([_Place(row.text, row.company) for row in rows]))
+    texts = [row.text for row in rows]
+    labels = {
+        head: np.array([getattr(row, head) for row in rows], dtype=np.int64) for head in _HEADS
+    }
+    return Posts(texts, vectors_of(texts), labels), folds
+
+
+def load_gate() -> tuple[Posts, Heads]:
+    """The posts of the gate set, and what the shipped model says of them."""
+    rows = gate_posts_of_corpora(None).rows
+    texts = list(rows.texts)
+    scores = load_scorer("default").score_batch(texts)
+    said = {"intent": scores.p_intent, "urgency": scores.p_urgency, "sentiment": scores.p_sentiment}
+    labels = {head: getattr(rows, head) for head in _HEADS}
+    return Posts(texts, vectors_of(texts), labels), said
+
+
 def labels_needed(values: list[float], aim: float) -> float:
-    """Labels at which a curve first reaches the aim, between two batches by a straight line."""
+    """Labels at which a curve first reaches the aim, between two steps by a straight line."""
     before = 0.0
     for at, value in enumerate(values):
         if value >= aim:
             part = 1.0 if at == 0 else (aim - before) / (value - before)
-            return _BATCH * (at + part) if at else float(_BATCH)
+            return _STEP * (at + part) if at else float(_STEP)
         before = value
     return float("inf")
 
 
-def _share(needed: float) -> str:
-    return "not reached" if math.isinf(needed) else f"{needed / _AIM:.0%}"
+@dataclass(frozen=True)
+class Outcome:
+    """What all seeds of a trial say."""
+
+    trial: Trial
+    #: way -> judges -> head -> mean macro-F1 after every step
+    curves: dict[str, dict[str, dict[str, list[float]]]]
+
+    def needed(self, way: str, judges: str, head: str) -> float:
+        """Labels for the macro-F1 of the random ones that are aimed at, as a share of these."""
+        aim = self.curves["at random"][judges][head][self.trial.aim // _STEP - 1]
+        return labels_needed(self.curves[way][judges][head], aim) / self.trial.aim
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Of the table."""
+        at = self.trial.aim // _STEP - 1
+        found = []
+        for judges in self.trial.judges:
+            for way, by_judges in self.curves.items():
+                values = by_judges[judges]
+                needs = [self.needed(way, judges, head) for head in values]
+                told = ["not reached" if math.isinf(one) else f"{one:.0%}" for one in needs]
+                f1 = [f"{values[head][at]:.3f}" for head in values]
+                found.append((judges, way, *(f"{a} / {b}" for a, b in zip(f1, told, strict=True))))
+        return found
+
+
+def outcome(trials: list[Trial]) -> Outcome:
+    """Mean curves of trials that differ in their seed: a single one climbs and falls by chance."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for way, order in _WAYS.items():
+        runs = [trial.curves(order, seed) for seed, trial in enumerate(trials)]
+        found[way] = {
+            judges: {
+                head: np.mean([run[judges][head] for run in runs], axis=0).tolist()
+                for head in _HEADS
+            }
+            for judges in trials[0].judges
+        }
+        print(trials[0].name, way, file=sys.stderr, flush=True)
+    return Outcome(trials[0], found)
+
+
+def _section(found: Outcome) -> str:
+    trial = found.trial
+    head = ("judged by posts of", "choice", *(f"{one}: F1 / labels" for one in _HEADS))
+    told = f"## {trial.name}: {len(trial.pool.texts):,} to choose from, {trial.aim:,} chosen"
+    return f"{told}\n\n{table(head, found.rows())}"
 
 
 def main() -> None:
     """Learn by every way and seed, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
-    arguments = parser.parse_args()
-    pool, judged = load()
-    curves: dict[str, list[dict[str, list[float]]]] = {}
-    for name, way in _WAYS.items():
-        curves[name] = [curve(pool, judged, way, seed) for seed in range(arguments.seeds)]
-        print(name, [round(one["intent"][-1], 3) for one in curves[name]], file=sys.stderr)
-    at = _AIM // _BATCH - 1
-    rows, facts = [], dict[str, dict[str, float | None]]()
-    for name, of_way in curves.items():
-        needed = {}
-        for head in _HEADS:
-            # The mean curves are compared: a single one climbs and falls by chance.
-            aim = float(np.mean([one[head][at] for one in curves["at random"]]))
-            mean = np.mean([one[head] for one in of_way], axis=0).tolist()
-            needed[head] = labels_needed(mean, aim)
-        # JSON knows no infinity.
-        facts[name] = {of: None if math.isinf(n) else n for of, n in needed.items()}
-        ends = [one["intent"][at] for one in of_way]
-        rows.append((name, spread(ends, 3), *(_share(needed[head]) for head in _HEADS)))
-    names = ("choice", f"intent macro-F1 at {_AIM:,} labels", *(f"labels, {h}" for h in _HEADS))
-    body = table(names, rows)
+    seeds = range(parser.parse_args().seeds)
+    posts, folds = load_public()
+    gate, said = load_gate()
+    outcomes = [
+        outcome([public_posts(seed, posts, folds) for seed in seeds]),
+        outcome([gate_posts(seed, gate, said) for seed in seeds]),
+    ]
+    body = "\n\n".join(_section(one) for one in outcomes)
     body += (
-        f"\n\nThe last columns: labels at which macro-F1 reaches that of {_AIM:,} random ones, as "
-        f"a share of these, on the mean of {arguments.seeds} seeds' curves. Batches of {_BATCH} "
-        f"from {len(pool.texts):,} posts, judged on {len(judged.texts):,} of other companies."
+        "\n\nMacro-F1 after so many labels, and the labels at which it reaches that of the random "
+        f"ones, as a share of these, on the mean of {len(seeds)} seeds' curves."
     )
-    command = f"{_COMMAND} --seeds {arguments.seeds}"
-    write("choice", {"seeds": arguments.seeds, "needed": facts, "curves": curves}, body, command)
+    facts = {one.trial.name: {"aim": one.trial.aim, "curves": one.curves} for one in outcomes}
+    write("choice", {"seeds": len(seeds), "step": _STEP, **facts}, body, _COMMAND)
 
 
 if __name__ == "__main__":

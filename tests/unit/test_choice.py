@@ -4,50 +4,67 @@ import numpy as np
 import pytest
 
 from replyrank.data.messages import Message
-from replyrank.pipeline.choice import choose, doubt, doubts, most_telling
+from replyrank.pipeline.choice import choose, draws, most_telling
 from tests.fakes import FakeScorer
 
 
-def test_doubt_is_none_of_the_sure_and_whole_of_the_unsure() -> None:
-    sure, even = np.eye(4)[:1], np.full((1, 4), 0.25)
-    assert doubt([sure, np.eye(3)[:1]])[0] == pytest.approx(0, abs=1e-9)
-    assert doubt([even, np.full((1, 3), 1 / 3)])[0] == pytest.approx(1)
-    assert doubt([sure, np.full((1, 3), 1 / 3)])[0] == pytest.approx(0.5)
+def words(n: int) -> list[str]:
+    """Texts of which no two are alike."""
+    drawn = np.random.default_rng(0).integers(0, 26, (n, 20))
+    return ["".join(chr(ord("a") + letter) for letter in one) for one in drawn]
 
 
-def test_the_most_doubtful_come_first() -> None:
-    texts = ["where is my parcel", "what a lovely day", "my bill is wrong", "no signal here"]
-    assert choose(np.array([0.1, 0.9, 0.5, 0.3]), texts, 3).tolist() == [1, 2, 3]
+def heads(rare: int, n: int, *, sure: float = 0.9) -> list[np.ndarray]:
+    """One kind of label with two words; the first ``rare`` messages are likely of the second."""
+    second = np.where(np.arange(n) < rare, sure, 1 - sure)
+    return [np.stack([1 - second, second], axis=1)]
 
 
-def test_what_says_the_same_as_a_chosen_one_comes_later() -> None:
-    texts = ["my parcel is late again today"] * 5 + ["the app does not open on my phone"]
-    doubts_of = np.array([0.9, 0.89, 0.88, 0.87, 0.86, 0.5])
-    assert choose(doubts_of, texts, 2).tolist() == [0, 5]
+def test_the_rare_are_chosen_as_often_as_the_common() -> None:
+    texts = words(2_000)
+    chosen = choose(draws(heads(60, 2_000, sure=0.99), texts), texts, 100)
+    assert len({*chosen.tolist()}) == 100
+    assert int((chosen < 60).sum()) == pytest.approx(50, abs=3)
+
+
+def test_the_surer_are_drawn_more_often_and_others_too() -> None:
+    texts = words(2_000)
+    p = np.where(np.arange(2_000) % 2 == 0, 0.8, 0.6)
+    keys = draws([np.stack([p, 1 - p], axis=1)], texts)
+    of_the_first = np.argsort(-keys[:, 0])[:200]
+    # By the fourth power a draw is (0.8 / 0.6) ** 4 = 3.2 times as likely.
+    assert int((of_the_first % 2 == 0).sum()) == pytest.approx(200 * 3.16 / 4.16, abs=15)
+
+
+def test_what_says_the_same_as_a_chosen_one_is_passed_over() -> None:
+    texts = [f"RT @bo{n}: my parcel is late again today" for n in range(5)]
+    texts.append("the app does not open on my phone")
+    assert {texts[row][:2] for row in choose(draws(heads(3, 6), texts), texts, 6)} == {"RT", "th"}
+    assert len(choose(draws(heads(3, 6), texts), texts, 6)) == 2
 
 
 def test_no_message_is_chosen_twice_and_none_is_made_up() -> None:
-    texts = ["same words"] * 4
-    assert sorted(choose(np.ones(4), texts, 10).tolist()) == [0, 1, 2, 3]
-    assert choose(np.empty(0), [], 5).tolist() == []
+    texts = words(4)
+    keys = draws(heads(2, 4), texts)
+    assert sorted(choose(keys, texts, 10).tolist()) == [0, 1, 2, 3]
+    assert len(choose(keys, texts, 3)) == 3
+    assert choose(draws(heads(0, 0), []), [], 5).tolist() == []
 
 
-def test_of_messages_the_most_telling_are_taken_whatever_the_window() -> None:
-    letters = "abcdefghijklmn"
-    words = [f"{one}{two}{three}" for one in letters for two in letters for three in letters]
-    messages = [Message(text=f"parcel {word}") for word in words[:2_500]]
+def test_of_a_stream_the_same_are_taken_as_of_the_whole() -> None:
+    texts, scorer = words(2_500), FakeScorer()
+    scores = scorer.score_batch(texts)
+    keys = draws([scores.p_intent, scores.p_urgency, scores.p_sentiment], texts)
+    expected = [texts[row] for row in choose(keys, texts, 30)]
+    found = most_telling((Message(text=text) for text in texts), scorer, 30)
+    assert [one.text for one in found] == expected
+    # By other messages beside them, the draw of none changes.
+    assert np.array_equal(draws([scores.p_intent[5:9]], texts[5:9]), keys[5:9, :4])
+
+
+def test_what_cannot_be_scored_or_was_said_before_is_left_out() -> None:
     scorer = FakeScorer()
-    chosen = most_telling(messages, scorer, 5)
-    doubtful = doubts(scorer.score_batch([one.text for one in messages]))
-    assert len(chosen) == 5
-    assert chosen[0] == messages[int(doubtful.argmax())]
-    assert len({one.text for one in chosen}) == 5
     assert most_telling([Message(text=" ")], scorer, 5) == []
     copies = [Message(text=f"RT @a{n}: the parcel is late") for n in range(400)]
-    assert len(most_telling([*copies, *messages[:3]], scorer, 5)) == 4
-
-
-def test_all_labels_of_a_scored_message_count() -> None:
-    scores = FakeScorer().score_batch(["one", "two"])
-    expected = doubt((scores.p_intent, scores.p_urgency, scores.p_sentiment))
-    assert np.array_equal(doubts(scores), expected)
+    others = [Message(text=text) for text in ("no signal here", "my bill is wrong", "thanks a lot")]
+    assert len(most_telling([*copies, *others], scorer, 5)) == 4
