@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ import httpx
 from replyrank.models.champion import Champion, ModelVersion, write_champion
 from replyrank.models.find import find_artefact
 from tests.acceptance.processes import ROOT
+from tests.queues import PostgresServer
 from tests.services import until
 
 TEXT = "my order has not come and nobody answers me, where is it?"
@@ -333,3 +335,55 @@ def test_a_full_disk_is_told_and_passes(tmp_path: Path) -> None:
         assert service.post("/v1/messages", message(5_000)).status_code == 201
         assert httpx.get(f"{service.address}/readyz").status_code == 200
         assert stored(service) == taken + 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, which a test may fill."""
+    if shutil.which("mount") is None:
+        pytest.skip("a disk that may be filled needs the command mount")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(  # noqa: S603
+        ["mount", "-t", "tmpfs", "-o", "size=110m", "tmpfs", str(place)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a disk that may be filled needs the right to mount: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)  # noqa: S603, S607
+
+
+def test_a_full_disk_of_a_database_server_is_told_and_passes(small_disk: Path) -> None:
+    server = PostgresServer(small_disk / "postgres")
+    ballast = small_disk / "ballast"
+    try:
+        with Process(small_disk.parent, "--database", server.url()) as service:
+            assert service.post("/v1/messages", message(1)).status_code == 201
+            with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as out:
+                while True:
+                    out.write(bytes(1 << 16))
+            batches = [[message(n) for n in range(at, at + 50)] for at in range(100, 4_100, 50)]
+            answers = list[httpx.Response]()
+            while len(answers) < len(batches) and [one.status_code for one in answers[-3:]] != (
+                [503] * 3
+            ):
+                answers.append(
+                    service.post("/v1/messages/batch", {"messages": batches[len(answers)]})
+                )
+            refused = [one for one in answers if one.status_code == 503]
+            assert len(refused) >= 3
+            assert all(one.headers["retry-after"] for one in refused)
+            assert {one.status_code for one in answers} <= {200, 503}
+            assert httpx.get(f"{service.address}/readyz", timeout=20).status_code == 503
+            ballast.unlink()
+            until(service.is_ready, 30, service.told)
+            assert service.post("/v1/messages", message(5_000)).status_code == 201
+            # A batch that was refused left nothing behind.
+            assert stored(service) == 2 + 50 * (len(answers) - len(refused))
+    finally:
+        server.close()
