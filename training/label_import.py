@@ -11,6 +11,7 @@ from replyrank.data.labels import read_labels
 from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.readers import BadRow, Record, open_source
 from replyrank.data.splits import Split, gate_keys
+from replyrank.data.splits.sketches import judged
 from replyrank.training.build_rows import written_measures
 from replyrank.training.errors import ImportRefusedError
 from replyrank.training.label_files import Incoming, Item, LabelFileOptions, read_label_file
@@ -89,8 +90,8 @@ def import_labels(files: Sequence[Path], out: Path, options: ImportOptions) -> I
 def apart(posts: Path | None, options: LabelFileOptions) -> Apart:
     """The texts on which models are judged: ours, and those of a file, whatever its labels say.
 
-    Of public posts the key alone is known here, so that of them only the text itself is found;
-    of all others a near-copy is found as well.
+    Near-copies of them are found as well, of public posts by sketches, since their texts are not
+    known here.
 
     Raises:
         UsageError: if the file cannot be read.
@@ -98,7 +99,9 @@ def apart(posts: Path | None, options: LabelFileOptions) -> Apart:
     tests = {row.key for row in read_labels() if row.split == Split.TEST}
     gate = {key for _, key in gate_keys()}
     return Apart(
-        frozenset(tests | gate), NearCopyGuard([*written_measures(), *_texts(posts, options)])
+        frozenset(tests | gate),
+        judged(),
+        NearCopyGuard([*written_measures(), *_texts(posts, options)]),
     )
 
 

@@ -28,6 +28,7 @@ from replyrank.data.label_records import (
 from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.readers import BadRow, Notice
 from replyrank.data.readers.targets import Target
+from replyrank.data.splits.sketches import Sketches, is_like_one_of, no_sketches
 from replyrank.data.text_key import text_key
 from replyrank.training.label_files import Incoming, Item
 
@@ -87,12 +88,16 @@ class Apart:
 
     #: of posts known by their key alone
     keys: frozenset[str] = frozenset()
+    #: of the same posts, by which their near-copies are known
+    sketches: Sketches = field(default_factory=no_sketches)
     guard: NearCopyGuard = field(default_factory=lambda: NearCopyGuard([]))
 
     def why(self, text: str) -> str | None:
         """Why a text must stay out; None if it need not."""
         if text_key(text) in self.keys:
             return "the text is one of the public posts that judge the shipped models"
+        if is_like_one_of(text, self.sketches):
+            return "the text is a near-copy of a public post that judges the shipped models"
         if self.guard.copied(text) is not None:
             return "the text is a near-copy of one that judges models"
         return None

@@ -3,7 +3,9 @@
 import os
 import re
 from collections import Counter
+from itertools import islice
 
+import numpy as np
 import pytest
 
 from replyrank.data.behaviour import load_cases
@@ -21,6 +23,7 @@ from replyrank.data.labels import read_labels
 from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.splits import Split, gate_keys, gate_rows, split_of
 from replyrank.data.splits.folds import NO_FOLD, company_folds
+from replyrank.data.splits.sketches import is_like_one_of, judged, judged_rows
 from replyrank.data.text_key import text_key
 from replyrank.training.build_rows import AUXILIARY, BuildConfig, Row, RowSelection
 
@@ -120,6 +123,19 @@ def test_folds_are_of_like_size(posts: list[LabelledPost]) -> None:
     train = [post for post in posts if split_of(post) is Split.TRAIN]
     sizes = Counter(fold for fold in company_folds(train) if fold != NO_FOLD)
     assert max(sizes.values()) <= 1.1 * min(sizes.values())
+
+
+def test_sketches_find_the_near_copies_that_texts_find(posts: list[LabelledPost]) -> None:
+    judges = [post for post in posts if split_of(post) in {Split.TEST, Split.GATE}]
+    assert np.array_equal(judged(), judged_rows(judges))
+    guard = NearCopyGuard([post.text for post in judges])
+    names = ("airline", "sanders", "twcs", "twcs_mixed", "uk_mobile")
+    texts = [post.text for name in names for post in islice(read_corpus(name), 3_000)]
+    by_texts = np.array([guard.copied(text) is not None for text in texts])
+    by_sketches = np.array([is_like_one_of(text, judged()) for text in texts])
+    assert by_texts.sum() > 800
+    assert by_sketches[by_texts].mean() >= 0.99
+    assert by_sketches[~by_texts].mean() <= 0.01
 
 
 def test_no_training_text_is_a_near_copy_of_a_test_text(

@@ -9,6 +9,7 @@ from replyrank.data.label_records import Deletion, LabelRecord, format_record
 from replyrank.data.labels import read_labels
 from replyrank.data.near_copies import NearCopyGuard
 from replyrank.data.splits import gate_keys
+from replyrank.data.splits.sketches import judged, sketches_of
 from replyrank.data.vocabulary import Channel, SentimentLabel
 from replyrank.training.label_files import (
     LabelFileOptions,
@@ -190,6 +191,9 @@ def test_texts_that_judge_models_do_not_train() -> None:
     keys = frozenset({label("fine", PRAISE).message_key[0]})
     assert Apart(keys=keys).why(" fine ") is not None
     assert Apart(keys=keys).why("finer") is None
+    sketched = Apart(sketches=sketches_of([judge]))
+    assert "near-copy of a public post" in str(sketched.why(f"RT @bo: {judge} https://t.co/x"))
+    assert sketched.why("the phone is dead and nobody can tell me why") is None
 
 
 def test_public_posts_that_judge_models_are_known_by_key() -> None:
@@ -197,4 +201,5 @@ def test_public_posts_that_judge_models_are_known_by_key() -> None:
     test = {row.key for row in read_labels() if row.split == "test"}
     assert ours.keys == test | {key for _, key in gate_keys()}
     assert len(ours.keys) > 1_000
+    assert ours.sketches is judged()
     assert ours.why("nothing of the kind, zebra quartz") is None
