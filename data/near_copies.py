@@ -47,7 +47,7 @@ def numbers(text: str) -> frozenset[str]:
     They are no part of what makes a near-copy; where two people say the same of two orders, they
     are what tells them apart.
     """
-    return frozenset(_NUMBER.findall(_without_addresses(text)))
+    return frozenset(_NUMBER.findall(_without_addresses(text.casefold())))
 
 
 def _without_addresses(text: str) -> str:

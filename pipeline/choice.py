@@ -6,30 +6,32 @@ what is chosen holds as many of the rare as of the common ones, and mostly plain
 labels teach most by plain cases, and doubtful ones less than any, is known (Hacohen, Dekel &
 Weinshall 2022, arXiv 2202.02794) and measured in ``tests/benchmarks/choice.py``. The draw is the
 Gumbel top-k trick (Kool, van Hoof & Welling 2019, arXiv 1903.06059) with noise from the text: the
-same messages and model give the same choice, in whatever parts they are read.
+same messages and model give the same choice.
 """
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from replyrank.data.messages import Message
-from replyrank.data.near_copies import THRESHOLD, normalise, shingles
+from replyrank.data.min_hash import bands
+from replyrank.data.near_copies import THRESHOLD, normalise, similarity
 from replyrank.data.vocabulary import Review
 from replyrank.models.scorer import Scorer
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-#: a message is drawn with a chance as this power of its label's probability. 2 to 16 did alike.
+#: a message is drawn with a chance as this power of its label's probability
 _POWER: Final = 4.0
 _LEAST: Final = 1e-9
-#: candidates that are kept for each message that is chosen: some are copies of others
+#: what a model has scored, whatever it is worth
+_SCORED: Final = (None, Review.LOW_CONFIDENCE)
+#: candidates of each label that are kept for each message that is chosen: others may take some
 _SPARE: Final = 2
 _WINDOW: Final = 1024
 #: bytes of a text's noise for one label
@@ -48,22 +50,59 @@ def most_telling(messages: Iterable[Message], scorer: Scorer, most: int) -> list
     """
     kept: list[Message] = []
     keys = np.empty((0, 0))
-    seen: set[int] = set()
+    distinct = Distinct()
     for window in _windows(messages):
         scores = scorer.score_batch([message.text for message in window])
-        fresh = [
-            row for row, review in enumerate(scores.review) if _is_new(window[row], review, seen)
-        ]
+        known = [row for row, one in enumerate(scores.review) if one in _SCORED]
+        fresh = [known[place] for place in distinct.new([window[row].text for row in known])]
         found = draws(
             [p[fresh] for p in (scores.p_intent, scores.p_urgency, scores.p_sentiment)],
             [window[row].text for row in fresh],
         )
+        before = len(kept)
         kept += [window[row] for row in fresh]
         keys = np.concatenate([keys.reshape(-1, found.shape[1]), found])
         rows = _candidates(keys, most)
+        gone = np.setdiff1d(np.arange(before, len(kept)), rows)
+        distinct.forget(kept[row].text for row in gone)
         kept, keys = [kept[row] for row in rows], keys[rows]
-    chosen = choose(keys, [one.text for one in kept], most)
-    return [kept[row] for row in chosen]
+    return [kept[row] for row in choose(keys, most)]
+
+
+class Distinct:
+    """Tells which texts say what none before them said: the first of those alike stands for all."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+        self._by_band: dict[tuple[int, bytes], str] = {}
+
+    def new(self, texts: Sequence[str]) -> list[int]:
+        """The positions of those texts, which count as said from now on."""
+        return [
+            place
+            for place, (text, own) in enumerate(zip(texts, bands(texts), strict=True))
+            if self._is_new(text, own)
+        ]
+
+    def forget(self, texts: Iterable[str]) -> None:
+        """Let go of texts that need not be compared with any more, but for equal ones."""
+        given = list(texts)
+        for text, own in zip(given, bands(given), strict=True):
+            for key in enumerate(own):
+                if self._by_band.get(key) == text:
+                    del self._by_band[key]
+
+    def _is_new(self, text: str, own: tuple[bytes, ...]) -> bool:
+        said = hash(normalise(text))
+        if said in self._hashes:
+            return False
+        self._hashes.add(said)
+        alike = {self._by_band[key] for key in enumerate(own) if key in self._by_band}
+        if any(similarity(text, other) >= THRESHOLD for other in alike):
+            return False
+        for key in enumerate(own):
+            self._by_band.setdefault(key, text)
+        return True
 
 
 def draws(heads: Sequence[FloatArray], texts: Sequence[str]) -> FloatArray:
@@ -79,56 +118,21 @@ def draws(heads: Sequence[FloatArray], texts: Sequence[str]) -> FloatArray:
     return keys
 
 
-def choose(keys: FloatArray, texts: Sequence[str], most: int) -> IntArray:
+def choose(keys: FloatArray, most: int) -> IntArray:
     """Positions of the messages to label, in the order in which labels have their turn.
 
     Args:
         keys: (n, labels), see ``draws``.
-        texts: n texts; a near-copy of a chosen one is passed over.
         most: how many at most.
     """
     queues = [iter(column) for column in np.argsort(-keys, axis=0, kind="stable").T.tolist()]
-    chosen: list[int] = []
-    asked: set[int] = set()
-    said = _Said()
-    while queues and len(chosen) < most:
-        for queue in list(queues):
-            row = next((row for row in queue if row not in asked and said.is_new(texts[row])), None)
-            if row is None:
-                queues.remove(queue)
-            elif len(chosen) < most:
-                asked.add(row)
-                chosen.append(row)
-    return np.array(chosen, dtype=np.int64)
-
-
-class _Said:
-    """What was chosen, by its shingles: tells who says the same."""
-
-    def __init__(self) -> None:
-        self._holders: dict[str, list[int]] = defaultdict(list)
-        self._sizes: list[int] = []
-
-    def is_new(self, text: str) -> bool:
-        """Whether none of those before says the same; if so it counts from now on."""
-        members = shingles(text)
-        shared = Counter(chain.from_iterable(self._holders.get(one, ()) for one in members))
-        for row, common in shared.items():
-            if common / (len(members) + self._sizes[row] - common) >= THRESHOLD:
-                return False
-        for one in members:
-            self._holders[one].append(len(self._sizes))
-        self._sizes.append(len(members))
-        return True
-
-
-def _is_new(message: Message, review: Review | None, seen: set[int]) -> bool:
-    said = hash(normalise(message.text))
-    # One of those that say the same stands for all.
-    if review not in (None, Review.LOW_CONFIDENCE) or said in seen:
-        return False
-    seen.add(said)
-    return True
+    chosen: dict[int, None] = {}
+    while len(chosen) < min(most, len(keys)):
+        for queue in queues:
+            row = next((row for row in queue if row not in chosen), None)
+            if row is not None and len(chosen) < most:
+                chosen[row] = None
+    return np.array(list(chosen), dtype=np.int64)
 
 
 def _candidates(keys: FloatArray, most: int) -> IntArray:

@@ -11,11 +11,13 @@ vectors of the public encoder, which has seen none of the labels, beside hashed 
 import argparse
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from replyrank.data.cleaning import clean
@@ -25,7 +27,7 @@ from replyrank.models.encoder import PACKAGED_MINILM, TriageModel, encoder_token
 from replyrank.models.find import load_scorer
 from replyrank.models.linear import count_features, inverse_document_frequency, weigh_features
 from replyrank.models.parity import by_length
-from replyrank.pipeline.choice import choose, draws
+from replyrank.pipeline.choice import Distinct, choose, draws
 from replyrank.pipeline.markdown import table
 from replyrank.training.batches import pad
 from replyrank.training.build_rows import BuildConfig, Row, RowSelection
@@ -35,7 +37,6 @@ from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.choice"
 _HEADS: Final = {"intent": 4, "urgency": 4, "sentiment": 3}
-_STEP: Final = 50
 #: hashed words and letters; a power of two, small enough for a plain matrix
 _FEATURES: Final = 2048
 #: of the encoder's vectors, beside words and letters of length 1
@@ -53,7 +54,7 @@ class Posts:
     """n posts as the learner sees them."""
 
     texts: list[str]
-    vectors: FloatArray
+    vectors: npt.NDArray[np.float32]
     #: head -> (n,) labels
     labels: dict[str, IntArray]
 
@@ -68,8 +69,9 @@ class Trial:
     """A pool without labels, whom it may ask, and who judges."""
 
     name: str
-    #: random labels whose macro-F1 is to be reached, and labels at most
+    #: random labels whose macro-F1 is to be reached; a step of the curve; labels at most
     aim: int
+    step: int
     most: int
     pool: Posts
     #: what the model in use says of the pool
@@ -83,7 +85,7 @@ class Trial:
         found: dict[str, dict[str, list[float]]] = {
             name: {head: [] for head in _HEADS} for name in self.judges
         }
-        for size in range(_STEP, self.most + 1, _STEP):
+        for size in range(self.step, self.most + 1, self.step):
             learner = Learner(self.pool.take(ordered[:size]))
             for name, judges in self.judges.items():
                 for head, p in learner.says(judges.vectors).items():
@@ -105,14 +107,14 @@ def most_doubtful(said: Heads, _: list[str], __: np.random.Generator) -> IntArra
     return np.argsort(-np.mean(shares, axis=0), kind="stable")
 
 
-def surest(said: Heads, texts: list[str], __: np.random.Generator) -> IntArray:
+def surest(said: Heads, texts: list[str], _: np.random.Generator) -> IntArray:
     """Each label in turn, those that are surest of it, with no chance about it."""
-    return choose(np.hstack(list(said.values())), texts, len(texts))
+    return choose(np.hstack(list(said.values())), len(texts))
 
 
 def chosen(said: Heads, texts: list[str], _: np.random.Generator) -> IntArray:
     """As the product chooses."""
-    return choose(draws(list(said.values()), texts), texts, len(texts))
+    return choose(draws(list(said.values()), texts), len(texts))
 
 
 _WAYS: Final[dict[str, Order]] = {
@@ -136,7 +138,7 @@ class Learner:
             for head, labels in posts.labels.items()
         }
 
-    def says(self, vectors: FloatArray) -> Heads:
+    def says(self, vectors: npt.NDArray[np.float32]) -> Heads:
         """Head -> (n, k) probabilities."""
         found: Heads = {}
         for head, model in self._models.items():
@@ -162,7 +164,7 @@ def public_posts(seed: int, posts: Posts, folds: IntArray) -> Trial:
         "same companies": posts.take(judges),
         "other companies": posts.take(np.flatnonzero(folds == 0)),
     }
-    return Trial("Public posts", 1_000, 1_500, posts.take(pool), said, by)
+    return Trial("Public posts", 1_000, 100, 1_500, posts.take(pool), said, by)
 
 
 def gate_posts(seed: int, posts: Posts, said: Heads) -> Trial:
@@ -172,10 +174,10 @@ def gate_posts(seed: int, posts: Posts, said: Heads) -> Trial:
     pool = rows[cut:]
     mine = {head: p[pool] for head, p in said.items()}
     by = {"same companies": posts.take(rows[:cut])}
-    return Trial("The gate set, the shipped model", 250, 500, posts.take(pool), mine, by)
+    return Trial("The gate set, the shipped model", 250, 25, 400, posts.take(pool), mine, by)
 
 
-def vectors_of(texts: list[str]) -> FloatArray:
+def vectors_of(texts: list[str]) -> npt.NDArray[np.float32]:
     """(n, 384 + features): the encoder's mean token vectors, hashed words and letters."""
     model = TriageModel.from_encoder(PACKAGED_MINILM, dropout=0.0).eval()
     cleaned = [clean(text) for text in texts]
@@ -192,7 +194,7 @@ def vectors_of(texts: list[str]) -> FloatArray:
     words[np.repeat(np.arange(len(texts)), np.diff(weighed.indptr)), weighed.indices] = (
         weighed.values
     )
-    return np.hstack([_ENCODER * out, words])
+    return np.hstack([_ENCODER * out, words]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,7 @@ def load_public() -> tuple[Posts, IntArray]:
     selection = RowSelection(corpora_root(None), BuildConfig(auxiliary=()))
     rows: list[Row] = selection.labelled()["posts_train"]
     rows = [row for row in rows if row.company]
+    rows = [rows[place] for place in Distinct().new([row.text for row in rows])]
     folds = np.array(company_folds([_Place(row.text, row.company) for row in rows]))
     texts = [row.text for row in rows]
     labels = {
@@ -224,13 +227,12 @@ def load_gate() -> tuple[Posts, Heads]:
     return Posts(texts, vectors_of(texts), labels), said
 
 
-def labels_needed(values: list[float], aim: float) -> float:
+def labels_needed(values: list[float], aim: float, step: int) -> float:
     """Labels at which a curve first reaches the aim, between two steps by a straight line."""
     before = 0.0
     for at, value in enumerate(values):
         if value >= aim:
-            part = 1.0 if at == 0 else (aim - before) / (value - before)
-            return _STEP * (at + part) if at else float(_STEP)
+            return step * (at + (aim - before) / (value - before)) if at else float(step)
         before = value
     return float("inf")
 
@@ -245,12 +247,12 @@ class Outcome:
 
     def needed(self, way: str, judges: str, head: str) -> float:
         """Labels for the macro-F1 of the random ones that are aimed at, as a share of these."""
-        aim = self.curves["at random"][judges][head][self.trial.aim // _STEP - 1]
-        return labels_needed(self.curves[way][judges][head], aim) / self.trial.aim
+        aim = self.curves["at random"][judges][head][self.trial.aim // self.trial.step - 1]
+        return labels_needed(self.curves[way][judges][head], aim, self.trial.step) / self.trial.aim
 
     def rows(self) -> list[tuple[str, ...]]:
         """Of the table."""
-        at = self.trial.aim // _STEP - 1
+        at = self.trial.aim // self.trial.step - 1
         found = []
         for judges in self.trial.judges:
             for way, by_judges in self.curves.items():
@@ -287,6 +289,7 @@ def _section(found: Outcome) -> str:
 
 def main() -> None:
     """Learn by every way and seed, and write the report."""
+    warnings.simplefilter("ignore")  # the learner stops where scikit-learn would go on
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     seeds = range(parser.parse_args().seeds)
@@ -301,8 +304,11 @@ def main() -> None:
         "\n\nMacro-F1 after so many labels, and the labels at which it reaches that of the random "
         f"ones, as a share of these, on the mean of {len(seeds)} seeds' curves."
     )
-    facts = {one.trial.name: {"aim": one.trial.aim, "curves": one.curves} for one in outcomes}
-    write("choice", {"seeds": len(seeds), "step": _STEP, **facts}, body, _COMMAND)
+    facts = {
+        one.trial.name: {"aim": one.trial.aim, "step": one.trial.step, "curves": one.curves}
+        for one in outcomes
+    }
+    write("choice", {"seeds": len(seeds), **facts}, body, _COMMAND)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from replyrank.data.corpora import (
     training_text,
 )
 from replyrank.data.labels import read_labels
-from replyrank.data.near_copies import NearCopyGuard
+from replyrank.data.near_copies import NearCopyGuard, normalise
 from replyrank.data.splits import Split, gate_keys, gate_rows, split_of
 from replyrank.data.splits.folds import NO_FOLD, company_folds
 from replyrank.data.splits.sketches import is_like_one_of, judged, judged_rows
@@ -129,13 +129,17 @@ def test_sketches_find_the_near_copies_that_texts_find(posts: list[LabelledPost]
     judges = [post for post in posts if split_of(post) in {Split.TEST, Split.GATE}]
     assert np.array_equal(judged(), judged_rows(judges))
     guard = NearCopyGuard([post.text for post in judges])
-    names = ("airline", "sanders", "twcs", "twcs_mixed", "uk_mobile")
-    texts = [post.text for name in names for post in islice(read_corpus(name), 3_000)]
-    by_texts = np.array([guard.copied(text) is not None for text in texts])
-    by_sketches = np.array([is_like_one_of(text, judged()) for text in texts])
-    assert by_texts.sum() > 800
-    assert by_sketches[by_texts].mean() >= 0.99
-    assert by_sketches[~by_texts].mean() <= 0.01
+    same = {normalise(post.text) for post in judges}
+    names = ("airline", "apple", "sanders", "twcs", "twcs_mixed", "uk_mobile")
+    texts = [post.text for name in names for post in islice(read_corpus(name), 8_000)]
+    # What says the very same is found by its sketch as well as by its letters.
+    others = [text for text in texts if normalise(text) not in same]
+    copies = {text for text in others if guard.copied(text) is not None}
+    assert len(copies) > 40
+    found = [is_like_one_of(text, judged()) for text in copies]
+    assert np.mean(found) >= 0.9
+    rest = [text for text in others if text not in copies][::5]
+    assert np.mean([is_like_one_of(text, judged()) for text in rest]) <= 0.005
 
 
 def test_no_training_text_is_a_near_copy_of_a_test_text(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from replyrank.data.messages import Message
-from replyrank.pipeline.choice import choose, draws, most_telling
+from replyrank.pipeline.choice import Distinct, choose, draws, most_telling
 from tests.fakes import FakeScorer
 
 
@@ -22,7 +22,7 @@ def heads(rare: int, n: int, *, sure: float = 0.9) -> list[np.ndarray]:
 
 def test_the_rare_are_chosen_as_often_as_the_common() -> None:
     texts = words(2_000)
-    chosen = choose(draws(heads(60, 2_000, sure=0.99), texts), texts, 100)
+    chosen = choose(draws(heads(60, 2_000, sure=0.99), texts), 100)
     assert len({*chosen.tolist()}) == 100
     assert int((chosen < 60).sum()) == pytest.approx(50, abs=3)
 
@@ -36,26 +36,33 @@ def test_the_surer_are_drawn_more_often_and_others_too() -> None:
     assert int((of_the_first % 2 == 0).sum()) == pytest.approx(200 * 3.16 / 4.16, abs=15)
 
 
-def test_what_says_the_same_as_a_chosen_one_is_passed_over() -> None:
-    texts = [f"RT @bo{n}: my parcel is late again today" for n in range(5)]
-    texts.append("the app does not open on my phone")
-    assert {texts[row][:2] for row in choose(draws(heads(3, 6), texts), texts, 6)} == {"RT", "th"}
-    assert len(choose(draws(heads(3, 6), texts), texts, 6)) == 2
+def test_of_those_that_say_the_same_the_first_stands_for_all() -> None:
+    texts = [f"RT @bo{n}: my parcel is late again today and nobody answers" for n in range(5)]
+    texts += [
+        "the app does not open on my phone",
+        texts[0] + " me",
+        "hm",
+        "hm!",
+    ]
+    assert Distinct().new(texts) == [0, 5, 7]
+    distinct = Distinct()
+    assert distinct.new(texts[:1]) == [0]
+    assert distinct.new(texts) == [5, 7]
 
 
 def test_no_message_is_chosen_twice_and_none_is_made_up() -> None:
     texts = words(4)
     keys = draws(heads(2, 4), texts)
-    assert sorted(choose(keys, texts, 10).tolist()) == [0, 1, 2, 3]
-    assert len(choose(keys, texts, 3)) == 3
-    assert choose(draws(heads(0, 0), []), [], 5).tolist() == []
+    assert sorted(choose(keys, 10).tolist()) == [0, 1, 2, 3]
+    assert len(choose(keys, 3)) == 3
+    assert choose(draws(heads(0, 0), []), 5).tolist() == []
 
 
 def test_of_a_stream_the_same_are_taken_as_of_the_whole() -> None:
     texts, scorer = words(2_500), FakeScorer()
     scores = scorer.score_batch(texts)
     keys = draws([scores.p_intent, scores.p_urgency, scores.p_sentiment], texts)
-    expected = [texts[row] for row in choose(keys, texts, 30)]
+    expected = [texts[row] for row in choose(keys, 30)]
     found = most_telling((Message(text=text) for text in texts), scorer, 30)
     assert [one.text for one in found] == expected
     # By other messages beside them, the draw of none changes.
@@ -68,3 +75,12 @@ def test_what_cannot_be_scored_or_was_said_before_is_left_out() -> None:
     copies = [Message(text=f"RT @a{n}: the parcel is late") for n in range(400)]
     others = [Message(text=text) for text in ("no signal here", "my bill is wrong", "thanks a lot")]
     assert len(most_telling([*copies, *others], scorer, 5)) == 4
+
+
+def test_a_form_letter_takes_nobodys_place() -> None:
+    letter = "dear team, please cancel the contract of {} and confirm it in writing at once"
+    names = words(3_000)
+    texts = [letter.format(name[:4]) for name in names[300:]] + names[:300]
+    found = most_telling([Message(text=text) for text in texts], FakeScorer(), 50)
+    assert len(found) == 50
+    assert sum(one.text.startswith("dear team") for one in found) <= 1

@@ -56,6 +56,11 @@ def test_near_copies_of_what_was_sketched_are_found_and_others_are_not() -> None
     assert not is_like_one_of(POST, no_sketches())
 
 
+def test_a_text_of_any_length_is_worked_on_in_parts() -> None:
+    long = "".join(chr(ord("a") + n % 23) for n in range(700_000))
+    assert np.array_equal(min_hashes([long, "abcdefgh"], 20)[1:], min_hashes(["abcdefgh"], 20))
+
+
 def test_sketches_are_shipped_of_the_posts_that_judge() -> None:
     assert judged().shape[1] == no_sketches().shape[1]
     assert len(judged()) > 2_000

@@ -207,8 +207,11 @@ def test_an_agent_meets_those_he_answered_before_a_little_sooner() -> None:
     assert ranker.next(NOW, agent="kim")[0] == 3
 
 
-@pytest.mark.parametrize("wanted", [Filter(), Filter(brand="acme")], ids=["all", "of a brand"])
-@pytest.mark.parametrize("ticked", [True, False], ids=["ticked", "new"])
+@pytest.mark.parametrize(
+    ("wanted", "ticked"),
+    [(Filter(), True), (Filter(brand="acme"), True), (Filter(brand="acme"), False)],
+    ids=["of the pool", "of a brand", "before the first tick"],
+)
 def test_what_is_an_agents_own_comes_forward_from_far_behind(
     wanted: Filter, *, ticked: bool
 ) -> None:
