@@ -3,8 +3,8 @@
 A model that knows the labels already finds the rare ones among thousands of messages. Each label
 has its turn, and takes a message by chance, those that the model is surer of the more often: so
 what is chosen holds as many of the rare as of the common ones, and mostly plain cases. That few
-labels teach most by plain cases, and doubtful ones less than any, is known (Hacohen, Dekel &
-Weinshall 2022, arXiv 2202.02794) and measured in ``tests/benchmarks/choice.py``. The draw is the
+labels teach most by plain cases and least by doubtful ones is known (Hacohen, Dekel & Weinshall
+2022, arXiv 2202.02794), and what each is worth measured in ``tests/benchmarks/choice.py``. The draw is the
 Gumbel top-k trick (Kool, van Hoof & Welling 2019, arXiv 1903.06059) with noise from the text: the
 same messages and model give the same choice.
 """
@@ -39,7 +39,7 @@ _BYTES: Final = 4
 
 
 def most_telling(messages: Iterable[Message], scorer: Scorer, most: int) -> list[Message]:
-    """The messages to label, so that the first of them are worth as much as any so many.
+    """The messages to label, in an order of which any beginning holds all labels alike.
 
     What no model can score is left out. Only the candidates are kept, and the hash of every text.
 
