@@ -4,9 +4,9 @@ A model that knows the labels already finds the rare ones among thousands of mes
 has its turn, and takes a message by chance, those that the model is surer of the more often: so
 what is chosen holds as many of the rare as of the common ones, and mostly plain cases. That few
 labels teach most by plain cases and least by doubtful ones is known (Hacohen, Dekel & Weinshall
-2022, arXiv 2202.02794), and what each is worth measured in ``tests/benchmarks/choice.py``. The draw is the
-Gumbel top-k trick (Kool, van Hoof & Welling 2019, arXiv 1903.06059) with noise from the text: the
-same messages and model give the same choice.
+2022, arXiv 2202.02794), and what each is worth measured in ``tests/benchmarks/choice.py``. The
+draw is the Gumbel top-k trick (Kool, van Hoof & Welling 2019, arXiv 1903.06059) with noise from the
+text: the same messages and model give the same choice.
 """
 
 import hashlib

@@ -37,6 +37,7 @@ from tests.benchmarks.reporting import write
 
 _COMMAND: Final = "python -m tests.benchmarks.choice"
 _HEADS: Final = {"intent": 4, "urgency": 4, "sentiment": 3}
+_ALL: Final = "mean of the three"
 #: hashed words and letters; a power of two, small enough for a plain matrix
 _FEATURES: Final = 2048
 #: of the encoder's vectors, beside words and letters of length 1
@@ -245,23 +246,29 @@ class Outcome:
     #: way -> judges -> head -> mean macro-F1 after every step
     curves: dict[str, dict[str, dict[str, list[float]]]]
 
-    def needed(self, way: str, judges: str, head: str) -> float:
-        """Labels for the macro-F1 of the random ones that are aimed at, as a share of these."""
-        aim = self.curves["at random"][judges][head][self.trial.aim // self.trial.step - 1]
-        return labels_needed(self.curves[way][judges][head], aim, self.trial.step) / self.trial.aim
-
     def rows(self) -> list[tuple[str, ...]]:
         """Of the table."""
-        at = self.trial.aim // self.trial.step - 1
-        found = []
-        for judges in self.trial.judges:
-            for way, by_judges in self.curves.items():
-                values = by_judges[judges]
-                needs = [self.needed(way, judges, head) for head in values]
-                told = ["not reached" if math.isinf(one) else f"{one:.0%}" for one in needs]
-                f1 = [f"{values[head][at]:.3f}" for head in values]
-                found.append((judges, way, *(f"{a} / {b}" for a, b in zip(f1, told, strict=True))))
-        return found
+        return [
+            (judges, way, *(self._told(way, judges, head) for head in (*_HEADS, _ALL)))
+            for judges in self.trial.judges
+            for way in self.curves
+        ]
+
+    def _told(self, way: str, judges: str, head: str) -> str:
+        """Macro-F1, and the labels for that of the random ones as a share of these."""
+        trial = self.trial
+        at = trial.aim // trial.step - 1
+        mine, random = (self._curve(one, judges, head) for one in (way, "at random"))
+        needed = labels_needed(mine, random[at], trial.step) / trial.aim
+        share = "not reached" if math.isinf(needed) else f"{needed:.0%}"
+        return f"{mine[at]:.3f} / {share}"
+
+    def _curve(self, way: str, judges: str, head: str) -> list[float]:
+        by_head = self.curves[way][judges]
+        if head != _ALL:
+            return by_head[head]
+        mean: list[float] = np.mean(list(by_head.values()), axis=0).tolist()
+        return mean
 
 
 def outcome(trials: list[Trial]) -> Outcome:
@@ -282,7 +289,7 @@ def outcome(trials: list[Trial]) -> Outcome:
 
 def _section(found: Outcome) -> str:
     trial = found.trial
-    head = ("judged by posts of", "choice", *(f"{one}: F1 / labels" for one in _HEADS))
+    head = ("judged by posts of", "choice", *(f"{one}: F1 / labels" for one in (*_HEADS, _ALL)))
     told = f"## {trial.name}: {len(trial.pool.texts):,} to choose from, {trial.aim:,} chosen"
     return f"{told}\n\n{table(head, found.rows())}"
 
