@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.conftest import Command
 from tests.acceptance.processes import TIMEOUT, environment, run
 
-ROWS = 20_000
+ROWS = 60_000
 # It makes way for whoever waits to stop it: on a busy machine it would be done first.
 MAKES_WAY = () if os.name == "nt" else ("nice", "-n", "19")
 COMMAND = (sys.executable, "-m", "replyrank.serving", "score", "posts.csv", "-o", "out.csv")
