@@ -94,16 +94,11 @@ def correction_papers(
         for (what, old), (_, new) in zip(before.figures, after.figures, strict=True)
     ]
     begun = f"{start.config.name} (manifest {start.manifest_sha256[:12]})"
+    name = start.config.name
     told = (
-        f"{after.rows:,} labelled posts in {config.folds} folds: before, as "
-        f"{start.config.name} answers; after, as a model answers that learnt the other folds. "
-        f"{_kept(start, made)}"
+        f"{after.rows:,} labelled posts in {config.folds} folds: before, as {name} answers; after, "
+        f"as a model answers that learnt the other folds. {_kept(start, made)}{_known(name, known)}"
     )
-    if known:
-        told += (
-            f" {known:,} of the team's posts had trained {start.config.name} already: they are "
-            "left out where there are others, and flatter these figures where there are none."
-        )
     card = "\n\n".join(
         [
             f"# {made.name}",
@@ -125,6 +120,16 @@ def correction_papers(
         ]
     )
     return Papers(card, _inherited_licence(start, material))
+
+
+def _known(name: str, known: int) -> str:
+    """What it means for the figures that posts had trained the model it began with."""
+    if not known:
+        return ""
+    return (
+        f" {known:,} of the team's posts had trained {name} already: they are left out where there "
+        "are others, and flatter these figures where there are none."
+    )
 
 
 def _kept(start: Artefact, made: ModelConfig) -> str:
