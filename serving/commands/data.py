@@ -164,7 +164,7 @@ def tasks(
     most: Annotated[
         int | None,
         typer.Option(
-            min=1, max=10_000, metavar="N", help="Only the N messages that would teach most."
+            min=1, max=10_000, metavar="N", help="Only N messages, with all labels alike."
         ),
     ] = None,
     kind: options.InputFormat = None,

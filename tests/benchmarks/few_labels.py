@@ -83,7 +83,7 @@ class Trial:
     #: the label whose macro-F1 is told
     head: str
     folds: IntArray
-    #: SetFit takes ten times as long as all others together
+    #: SetFit takes several times as long as all others together
     with_setfit: bool = True
     seed: int = 0
 
